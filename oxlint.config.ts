@@ -1,0 +1,69 @@
+import { defineConfig } from 'oxlint'
+
+/**
+ * The floor plan: which rooms a room may import, and which outside packages it alone may import.
+ * This table is the only copy; the overrides below are computed from it.
+ */
+const FLOORS: Record<string, { rooms: string[]; packages: string[] }> = {
+  model: { rooms: [], packages: [] },
+  protocol: { rooms: ['model'], packages: [] },
+  config: { rooms: ['model'], packages: ['zod', 'yaml', 'jsonc-parser'] },
+  telemetry: { rooms: ['model'], packages: [] },
+  backends: { rooms: ['model', 'protocol', 'config', 'telemetry'], packages: ['undici', 'cross-spawn'] },
+  aggregation: { rooms: ['model', 'config'], packages: [] },
+  gateway: {
+    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation'],
+    packages: [],
+  },
+  cli: { rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'gateway'], packages: [] },
+}
+
+const ROOMS = Object.keys(FLOORS)
+const CONFINED = [...new Set(Object.values(FLOORS).flatMap((floor) => floor.packages))]
+/** Patterns match the specifier as written: a path that climbs out of the room and enters another one. */
+const roomPatterns = (room: string) => [`../${room}/**`, `../../${room}/**`, `../../../${room}/**`]
+
+export default defineConfig({
+  plugins: ['typescript', 'import', 'unicorn', 'oxc', 'promise'],
+  options: { typeAware: true },
+  categories: { correctness: 'error', suspicious: 'error' },
+  ignorePatterns: ['dist/**', 'node_modules/**', 'test/fleet/node_modules/**'],
+  rules: {
+    'import/no-cycle': ['error', { ignoreTypes: false }],
+    'typescript/no-explicit-any': 'error',
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/switch-exhaustiveness-check': 'error',
+    'typescript/no-unsafe-type-assertion': 'off',
+    'typescript/consistent-type-imports': 'error',
+    'import/no-unassigned-import': 'off',
+    'unicorn/no-array-sort': 'off',
+    'unicorn/no-array-reverse': 'off',
+    'unicorn/consistent-function-scoping': 'off',
+    'no-shadow': 'off',
+    'no-await-in-loop': 'off',
+    'no-underscore-dangle': 'off',
+    'promise/always-return': 'off',
+    eqeqeq: 'error',
+  },
+  overrides: Object.entries(FLOORS).map(([room, floor]) => ({
+    files: [`src/${room}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...ROOMS.filter((other) => other !== room && !floor.rooms.includes(other)).map((other) => ({
+              group: roomPatterns(other),
+              message: `${room} may import only ${floor.rooms.join(', ') || 'nothing'} (floor table in oxlint.config.ts)`,
+            })),
+            ...CONFINED.filter((name) => !floor.packages.includes(name)).map((name) => ({
+              group: [name, `${name}/*`],
+              message: `${name} belongs to another room (floor table in oxlint.config.ts)`,
+            })),
+          ],
+        },
+      ],
+    },
+  })),
+})

@@ -1,0 +1,81 @@
+import type { Era } from './backend.ts'
+import type { Cancellation } from './cancellation.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { OwnerKey } from './ids.ts'
+import type { JsonObject } from './json.ts'
+import type { Principal } from './principal.ts'
+
+/** One request for something in the catalogue. `params` are kept as received, `_meta` included. */
+export type Call =
+  | { kind: 'tool'; name: string; params: JsonObject }
+  | { kind: 'prompt'; name: string; params: JsonObject }
+  | { kind: 'resource'; uri: string; params: JsonObject }
+  | { kind: 'complete'; ref: { type: 'prompt'; name: string } | { type: 'resource'; uri: string }; params: JsonObject }
+
+/** A notification on its way to a client. */
+export interface Notification {
+  method: string
+  params: JsonObject
+}
+
+/** Restarted by every sign of life of the backend (contract 4: timeouts count silence). */
+export interface Deadline {
+  touch(): void
+}
+
+/** Everything about the caller and the moment; an explicit argument everywhere, never ambient. */
+export interface Context {
+  principal: Principal
+  /** Decides which upstream connection of a `perSession` backend serves this call. */
+  owner: OwnerKey
+  era: Era
+  revision: string
+  signal: Cancellation
+  /** Set by the deadline layer. */
+  deadline?: Deadline
+  /** The door can pass bytes on; otherwise a result always comes parsed. */
+  streaming: boolean
+  /** Request-scoped notifications (progress) back to the caller. Absent: the caller takes none. */
+  emit?: (notification: Notification) => void
+}
+
+/** A large result that is still arriving: a whole JSON-RPC response whose id is the gateway's own. */
+export interface ResultStream {
+  /** Bytes of the whole response with the upstream id, when the backend told. */
+  length: number | undefined
+  /** The id to replace: 15 digits, wherever it stands in the envelope. */
+  upstreamId: number
+  /** Delivers what has arrived and what will. Call once. The sink answers false to pause. */
+  pipe(sink: ByteSink): void
+  resume(): void
+  abort(reason: Error): void
+}
+
+export interface ByteSink {
+  write(chunk: Buffer): boolean
+  end(): void
+  fail(error: Error): void
+}
+
+export type Outcome = { kind: 'result'; value: JsonObject } | { kind: 'stream'; stream: ResultStream }
+
+/** Which lists changed. */
+export interface Change {
+  tools: boolean
+  prompts: boolean
+  resources: boolean
+}
+
+/**
+ * Everything that a client may do: see the catalogue, invoke an entry, watch for changes.
+ * Failures are thrown `GatewayError`s.
+ */
+export interface Core {
+  catalogue(context: Context): Promise<Catalogue>
+  invoke(call: Call, context: Context): Promise<Outcome>
+  /** Calls the listener after each change of what this principal sees, until the returned function is called. */
+  watch(principal: Principal, listener: (change: Change) => void): () => void
+}
+
+/** A concern around the core. It may refuse or hide, and reaches a backend only through `inner`. */
+export type Layer = (inner: Core) => Core

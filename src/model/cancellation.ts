@@ -1,0 +1,33 @@
+/**
+ * Cancels one call. An `AbortController` would do, at several times the cost per call:
+ * this is the one allocation that every call pays, mostly without a listener.
+ */
+export class Cancellation {
+  /** Why; absent while the call lives. */
+  reason: Error | undefined
+  #listeners: ((reason: Error) => void)[] | undefined
+
+  get cancelled(): boolean {
+    return this.reason !== undefined
+  }
+
+  /** Only the first call counts. Listeners run at once, in order. */
+  cancel(reason: Error): void {
+    if (this.reason !== undefined) return
+    this.reason = reason
+    const listeners = this.#listeners
+    this.#listeners = undefined
+    if (listeners) for (const listener of listeners) listener(reason)
+  }
+
+  /** Calls the listener when cancelled, or at once when that has happened. */
+  onCancel(listener: (reason: Error) => void): void {
+    if (this.reason !== undefined) listener(this.reason)
+    else if (this.#listeners) this.#listeners.push(listener)
+    else this.#listeners = [listener]
+  }
+
+  throwIfCancelled(): void {
+    if (this.reason !== undefined) throw this.reason
+  }
+}

@@ -1,0 +1,50 @@
+import type { BackendId, NativeName, ShownName } from './ids.ts'
+import type { JsonObject } from './json.ts'
+
+/** Where an entry leads. Workflows add a second kind. */
+export type Route = { kind: 'backend'; backend: BackendId; native: NativeName }
+
+/**
+ * `listed`: shown and callable. `unreachable`: left the lists because its backend is away, a call says so.
+ * `hidden`: filtered out; to clients it does not exist, workflow steps may use it.
+ */
+export type Visibility = 'listed' | 'unreachable' | 'hidden'
+
+export interface Entry {
+  /** Shown name of a tool or prompt; URI of a resource; URI template of a template. */
+  shown: ShownName
+  route: Route
+  visibility: Visibility
+  /** As clients see it: name and overrides applied, every other field as received. */
+  definition: JsonObject
+  /** How a clash over this name was settled, for people. */
+  conflict?: string
+}
+
+/** A name that several backends claimed. `withheld`: nobody got it (strategy `manual`). */
+export interface Conflict {
+  name: string
+  kind: 'tool' | 'prompt' | 'resource' | 'template'
+  backends: readonly BackendId[]
+  resolution: string
+  withheld: boolean
+}
+
+/** Everything that clients may see, merged. Immutable: a change makes a new one with a higher version. */
+export interface Catalogue {
+  version: number
+  /** In listing order. Keys are shown names. */
+  tools: ReadonlyMap<string, Entry>
+  prompts: ReadonlyMap<string, Entry>
+  /** Keys are URIs. */
+  resources: ReadonlyMap<string, Entry>
+  /** Keys are URI templates. */
+  templates: ReadonlyMap<string, Entry>
+  instructions?: string
+  conflicts: readonly Conflict[]
+  /** Definitions that were dropped (malformed), and name guards that applied, for people. */
+  notes: readonly string[]
+}
+
+/** The four kinds of list. */
+export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates'

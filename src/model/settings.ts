@@ -1,0 +1,63 @@
+/** Settings that rooms receive as slices. Produced by `config`, read everywhere; all times in milliseconds. */
+
+export interface ToolOverride {
+  name?: string
+  description?: string
+  annotations?: Readonly<Record<string, string | boolean>>
+}
+
+export interface ToolSettings {
+  /** Allow-list of names after overrides, before prefixes. Absent: all. */
+  filter?: readonly string[]
+  /** By native name. */
+  overrides: Readonly<Record<string, ToolOverride>>
+  excludeAll: boolean
+}
+
+export interface AggregationSettings {
+  strategy: 'prefix' | 'priority' | 'manual'
+  /** `{workload}` stands for the backend's name. */
+  prefixFormat: string
+  /** False: a single configured backend is not prefixed. */
+  prefixExplicit: boolean
+  /** Prefix only names that clash. */
+  onlyOnConflict: boolean
+  priorityOrder: readonly string[]
+  excludeAllTools: boolean
+  defaultToolVisibility: 'allow' | 'deny'
+  /** By backend. */
+  tools: ReadonlyMap<string, ToolSettings>
+}
+
+export interface TimeoutSettings {
+  defaultMs: number
+  /** By backend. */
+  perWorkload: ReadonlyMap<string, number>
+  /** By shown name. */
+  perTool: ReadonlyMap<string, number>
+  /** Hard cap on one call, whatever signs of life the backend gives. */
+  maxMs: number
+}
+
+export interface FailureSettings {
+  partialFailureMode: 'fail' | 'best_effort'
+  healthCheckIntervalMs: number
+  healthCheckTimeoutMs: number
+  unhealthyThreshold: number
+  circuitBreaker: { enabled: boolean; failureThreshold: number; timeoutMs: number }
+}
+
+export interface DoorSettings {
+  allowedHosts: readonly string[]
+  allowedOrigins: readonly string[]
+  /** Largest request body, bytes. */
+  maxRequestBytes: number
+  /** Largest single message that must be buffered, bytes (cross-era results, one SSE event, one stdio line). */
+  maxMessageBytes: number
+}
+
+export interface SealingKey {
+  id: string
+  /** 32 bytes. */
+  key: Buffer
+}

@@ -49,6 +49,8 @@ export interface ResultStream {
   pipe(sink: ByteSink): void
   resume(): void
   abort(reason: Error): void
+  /** Called once, when the last byte has passed or the stream has failed. */
+  onFinish(listener: () => void): void
 }
 
 export interface ByteSink {
@@ -57,7 +59,8 @@ export interface ByteSink {
   fail(error: Error): void
 }
 
-export type Outcome = { kind: 'result'; value: JsonObject } | { kind: 'stream'; stream: ResultStream }
+/** `era` is the one whose spelling the value has; the door translates. A stream always has the caller's. */
+export type Outcome = { kind: 'result'; value: JsonObject; era: Era } | { kind: 'stream'; stream: ResultStream }
 
 /** Which lists changed. */
 export interface Change {

@@ -1,0 +1,55 @@
+import type { JsonObject } from '../model/json.ts'
+import { isObject } from '../model/json.ts'
+
+/** `_meta` keys that belong to one hop and are never passed on (2026-07-28, basic/index, "_meta"). */
+export const META = {
+  version: 'io.modelcontextprotocol/protocolVersion',
+  capabilities: 'io.modelcontextprotocol/clientCapabilities',
+  client: 'io.modelcontextprotocol/clientInfo',
+  logLevel: 'io.modelcontextprotocol/logLevel',
+  server: 'io.modelcontextprotocol/serverInfo',
+  subscription: 'io.modelcontextprotocol/subscriptionId',
+} as const
+
+/** Where the identities of the hop behind us travel. */
+export const VENDOR_META = { client: 'vmcp/clientInfo', server: 'vmcp/serverInfo' } as const
+
+const HOP_KEYS: readonly string[] = Object.values(META)
+
+export function metaOf(params: JsonObject): JsonObject | undefined {
+  const meta = params['_meta']
+  return isObject(meta) ? meta : undefined
+}
+
+export interface Envelope {
+  version: string
+  capabilities: JsonObject
+  client: JsonObject | undefined
+}
+
+/**
+ * The modern per-request envelope. `undefined`: the request carries none.
+ * A string: what is wrong with it.
+ */
+export function readEnvelope(params: JsonObject): Envelope | string | undefined {
+  const meta = metaOf(params)
+  if (!meta || meta[META.version] === undefined) return undefined
+  const version = meta[META.version]
+  const capabilities = meta[META.capabilities]
+  const client = meta[META.client]
+  if (typeof version !== 'string') return `${META.version} must be a string`
+  if (!isObject(capabilities)) return `${META.capabilities} is required and must be an object`
+  if (client !== undefined && !isObject(client)) return `${META.client} must be an object`
+  return { version, capabilities, client }
+}
+
+/** `meta` without the keys of one hop; `undefined` when nothing is left. */
+export function withoutHopKeys(meta: JsonObject): JsonObject | undefined {
+  let left: JsonObject | undefined
+  for (const key in meta) {
+    if (HOP_KEYS.includes(key)) continue
+    left ??= {}
+    Object.defineProperty(left, key, { value: meta[key], enumerable: true, configurable: true, writable: true })
+  }
+  return left
+}

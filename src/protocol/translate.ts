@@ -1,0 +1,85 @@
+import type { Era } from '../model/backend.ts'
+import type { JsonObject, JsonValue } from '../model/json.ts'
+import { isObject } from '../model/json.ts'
+import { META, VENDOR_META, metaOf, withoutHopKeys } from './envelope.ts'
+
+/** Who the gateway is, on either leg. */
+export interface Identity {
+  name: string
+  version: string
+  [key: string]: JsonValue
+}
+
+export interface UpstreamMeta {
+  era: Era
+  revision: string
+  /** Sent as our own identity to modern backends. */
+  identity: Identity
+  /** Ours, when the caller sent one and takes progress. */
+  progressToken: number | undefined
+}
+
+/**
+ * `params` for the backend's leg: hop keys of `_meta` are replaced by ours, the progress token by our own,
+ * everything else stays. `patch` overrides top-level fields (the native name).
+ */
+export function upstreamParams(params: JsonObject, patch: JsonObject, leg: UpstreamMeta): JsonObject {
+  const received = metaOf(params)
+  if (received === undefined && leg.era === 'legacy') return { ...params, ...patch }
+  const meta = { ...(received && withoutHopKeys(received)) }
+  delete meta['progressToken']
+  if (leg.progressToken !== undefined) meta['progressToken'] = leg.progressToken
+  if (leg.era === 'modern') {
+    meta[META.version] = leg.revision
+    // Requests of the backend to the client are not carried on this path, so no capability is offered.
+    meta[META.capabilities] = {}
+    meta[META.client] = leg.identity
+    const client = received?.[META.client]
+    if (client !== undefined) meta[VENDOR_META.client] = client
+  }
+  const out: JsonObject = { ...params, ...patch, _meta: meta }
+  if (Object.keys(meta).length === 0) delete out['_meta']
+  return out
+}
+
+/** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */
+export function modernResult(kind: string, result: JsonObject, identity: Identity): JsonObject {
+  const received = metaOf(result)
+  const meta: JsonObject = { ...received, [META.server]: identity }
+  const backend = received?.[META.server]
+  if (backend !== undefined) meta[VENDOR_META.server] = backend
+  const out: JsonObject = { ...result, resultType: result['resultType'] ?? 'complete', _meta: meta }
+  if (kind === 'resource') {
+    out['ttlMs'] = result['ttlMs'] ?? 0
+    out['cacheScope'] = result['cacheScope'] ?? 'private'
+  }
+  return out
+}
+
+/** A modern backend's result for a legacy client: modern members leave, and `structuredContent` must be an object. */
+export function legacyResult(result: JsonObject): JsonObject {
+  const { resultType: _type, ttlMs: _ttl, cacheScope: _scope, _meta: _, ...out } = result
+  const received = metaOf(result)
+  if (received) {
+    const meta = withoutHopKeys(received) ?? {}
+    const backend = received[META.server]
+    if (backend !== undefined) meta[VENDOR_META.server] = backend
+    if (Object.keys(meta).length > 0) out['_meta'] = meta
+  } else if (result['_meta'] !== undefined) out['_meta'] = result['_meta']
+  const structured = out['structuredContent']
+  if (structured !== undefined && !isObject(structured)) {
+    delete out['structuredContent']
+    const content = Array.isArray(out['content']) ? out['content'] : []
+    const hasText = content.some((block) => isObject(block) && block['type'] === 'text')
+    if (!hasText) out['content'] = [...content, { type: 'text', text: JSON.stringify(structured) }]
+  }
+  return out
+}
+
+/** A tool definition for legacy clients: the common SDK rejects the whole list over an `outputSchema` that is no object. */
+export function legacyTool(tool: JsonObject): JsonObject {
+  const schema = tool['outputSchema']
+  if (schema === undefined || (isObject(schema) && schema['type'] === 'object')) return tool
+  const { outputSchema: _, ...rest } = tool
+  return rest
+}

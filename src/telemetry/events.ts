@@ -1,0 +1,63 @@
+import type { BackendFault, Transport } from '../model/backend.ts'
+import type { BackendId } from '../model/ids.ts'
+
+/** Everything that is told, once. Who listens is decided at start-up. Durations are milliseconds. */
+export interface Events {
+  'gateway.listening': { url: string; transport: 'http' | 'stdio'; name: string }
+  'gateway.stopping': { reason: string }
+  'gateway.notice': { message: string; hint?: string }
+  'backend.ready': {
+    backend: BackendId
+    transport: Transport
+    revision: string
+    tools: number
+    resources: number
+    prompts: number
+    ms: number
+  }
+  'backend.failing': { backend: BackendId; transport: Transport; fault: BackendFault; retryInMs: number | undefined }
+  'backend.stderr': { backend: BackendId; line: string }
+  'backend.noise': { backend: BackendId; line: string }
+  'backend.note': { backend: BackendId; message: string }
+  'catalogue.changed': {
+    version: number
+    tools: number
+    prompts: number
+    resources: number
+    tokens: number
+    pending: number
+  }
+  'catalogue.note': { message: string }
+  'session.opened': { client: string; revision: string; sessions: number }
+  'session.closed': { why: string; sessions: number }
+  'call.failed': { method: string; name: string; code: string; message: string }
+  'call.done': { method: string; name: string; ms: number }
+  'config.reloaded': { backends: number; kept: number }
+  'config.rejected': { faults: readonly string[] }
+  'internal.error': { incident: string; error: unknown }
+}
+
+export type EventName = keyof Events
+export type Listener = <Name extends EventName>(name: Name, data: Events[Name]) => void
+
+/** One typed map of events. With nobody listening a call costs one property read. */
+export class Telemetry {
+  #listeners: readonly Listener[] = []
+
+  /** True while somebody listens; guard events whose data cost something to build. */
+  active = false
+
+  subscribe(listener: Listener): () => void {
+    this.#listeners = [...this.#listeners, listener]
+    this.active = true
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener)
+      this.active = this.#listeners.length > 0
+    }
+  }
+
+  emit<Name extends EventName>(name: Name, data: Events[Name]): void {
+    if (!this.active) return
+    for (const listener of this.#listeners) listener(name, data)
+  }
+}

@@ -1,0 +1,90 @@
+import type { EventName, Events, Listener } from './events.ts'
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+export type LogFormat = 'text' | 'json'
+
+const ORDER: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
+
+interface Sentence<Name extends EventName> {
+  level: LogLevel
+  say: (data: Events[Name]) => string
+}
+
+/** Every sentence of the log, with its level. */
+const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
+  'gateway.listening': { level: 'info', say: ({ url }) => `listening at ${url}` },
+  'gateway.stopping': { level: 'info', say: ({ reason }) => `stopping: ${reason}` },
+  'gateway.notice': { level: 'warn', say: ({ message, hint }) => withHint(message, hint) },
+  'backend.ready': {
+    level: 'info',
+    say: (b) =>
+      `${b.backend}: ready over ${b.transport}, ${b.revision}, ` +
+      `${b.tools} tools, ${b.resources} resources, ${b.prompts} prompts, ${Math.round(b.ms)} ms`,
+  },
+  'backend.failing': {
+    level: 'warn',
+    say: ({ backend, fault, retryInMs }) =>
+      `${backend}: ${withHint(fault.message, fault.hint)}` +
+      (retryInMs === undefined ? '' : `; next attempt in ${Math.round(retryInMs / 100) / 10} s`),
+  },
+  'backend.stderr': { level: 'info', say: ({ backend, line }) => `${backend} | ${line}` },
+  'backend.noise': {
+    level: 'debug',
+    say: ({ backend, line }) => `${backend}: not JSON on its standard output, skipped: ${line}`,
+  },
+  'backend.note': { level: 'warn', say: ({ backend, message }) => `${backend}: ${message}` },
+  'catalogue.changed': {
+    level: 'info',
+    say: (c) =>
+      `catalogue ${c.version}: ${c.tools} tools, ${c.resources} resources, ${c.prompts} prompts, about ${c.tokens} tokens`,
+  },
+  'catalogue.note': { level: 'warn', say: ({ message }) => message },
+  'session.opened': { level: 'debug', say: ({ client, revision }) => `session opened by ${client} (${revision})` },
+  'session.closed': { level: 'debug', say: ({ why }) => `session closed: ${why}` },
+  'call.failed': {
+    level: 'warn',
+    say: ({ method, name, code, message }) => `${method} ${name} failed: ${message} (${code})`,
+  },
+  'call.done': { level: 'debug', say: ({ method, name, ms }) => `${method} ${name}: ${ms.toFixed(1)} ms` },
+  'config.reloaded': {
+    level: 'info',
+    say: ({ backends, kept }) => `configuration reloaded: ${backends} backends, ${kept} kept`,
+  },
+  'config.rejected': {
+    level: 'error',
+    say: ({ faults }) => `the new configuration has faults and is not used:\n  ${faults.join('\n  ')}`,
+  },
+  'internal.error': {
+    level: 'error',
+    say: ({ incident, error }) =>
+      `incident ${incident}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  },
+}
+
+function withHint(message: string, hint: string | undefined): string {
+  return hint === undefined ? message : `${message} (${hint})`
+}
+
+/** Control characters of a backend must not reach a terminal: they could rewrite what stands there. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are the characters to take out
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
+}
+
+/** A subscriber that writes one line per event. `write` receives the line with its line break. */
+export function logger(format: LogFormat, level: LogLevel, write: (line: string) => void): Listener {
+  const limit = ORDER.indexOf(level)
+  return (name, data) => {
+    const sentence = SENTENCES[name]
+    if (ORDER.indexOf(sentence.level) > limit) return
+    const message = sentence.say(data)
+    if (format === 'json') {
+      const fields = name === 'internal.error' ? {} : data
+      write(
+        `${JSON.stringify({ time: new Date().toISOString(), level: sentence.level, event: name, message, ...fields })}\n`,
+      )
+    } else {
+      write(`${new Date().toISOString()} ${sentence.level.padEnd(5)} ${printable(message)}\n`)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import type { Dispatcher } from 'undici'
+import type { Message } from '../../protocol/jsonrpc.ts'
+import { parseMessage } from '../../protocol/jsonrpc.ts'
+import { SseReader } from '../../protocol/sse.ts'
+
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+
+export interface ChangeStreamOptions {
+  /** Sends the request that opens the stream. */
+  open: (handler: Dispatcher.DispatchHandler) => void
+  onMessage: (message: Message) => void
+  /** The stream is back after a gap: changes may have been missed. */
+  onGap: () => void
+  maxMessageBytes: number
+}
+
+/**
+ * A long-lived event stream over which a server tells of list changes: the GET stream of a legacy session, or
+ * `subscriptions/listen`. Comes back after every end; a server that has none (any status but 200) is left alone.
+ */
+export class ChangeStream {
+  readonly #options: ChangeStreamOptions
+  #controller: Dispatcher.DispatchController | undefined
+  #timer: NodeJS.Timeout | undefined
+  #delay = FIRST_RETRY_MS
+  #opened = false
+  #closed = false
+
+  constructor(options: ChangeStreamOptions) {
+    this.#options = options
+    this.#open()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#controller?.abort(CLOSED)
+  }
+
+  #open(): void {
+    const reader = new SseReader(
+      (event) => {
+        try {
+          this.#options.onMessage(parseMessage(event.data))
+        } catch {
+          // Noise on a change stream is not worth the stream.
+        }
+      },
+      () => this.#controller?.abort(CLOSED),
+      this.#options.maxMessageBytes,
+    )
+    this.#options.open({
+      onRequestStart: (controller) => {
+        this.#controller = controller
+        if (this.#closed) controller.abort(CLOSED)
+      },
+      onResponseStart: (controller, status, headers) => {
+        if (status !== 200 || !String(headers['content-type']).startsWith('text/event-stream')) {
+          this.#closed = status < 500
+          controller.abort(CLOSED)
+          return
+        }
+        this.#delay = FIRST_RETRY_MS
+        if (this.#opened) this.#options.onGap()
+        this.#opened = true
+      },
+      onResponseData: (_controller, chunk) => reader.push(chunk),
+      onResponseEnd: () => this.#again(),
+      onResponseError: () => this.#again(),
+    })
+  }
+
+  #again(): void {
+    this.#controller = undefined
+    if (this.#closed) return
+    this.#timer = setTimeout(() => this.#open(), this.#delay).unref()
+    this.#delay = Math.min(this.#delay * 2, LAST_RETRY_MS)
+  }
+}
+
+const CLOSED = new Error('closed')

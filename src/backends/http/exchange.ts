@@ -1,0 +1,279 @@
+import type { Dispatcher } from 'undici'
+import type { ByteSink, Deadline, ResultStream } from '../../model/call.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { Message } from '../../protocol/jsonrpc.ts'
+import { parseMessage } from '../../protocol/jsonrpc.ts'
+import { SseReader } from '../../protocol/sse.ts'
+
+/** Results up to this size are parsed and patched; larger ones of the caller's own era pass as bytes. */
+const STREAM_ABOVE = 64 * 1024
+/** An error page needs no more to be recognised. */
+const REFUSAL_LIMIT = 64 * 1024
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+export type Answer =
+  /** A JSON-RPC response or error, whatever the HTTP status. */
+  | { kind: 'message'; status: number; headers: Headers; message: Message & { kind: 'response' | 'error' } }
+  | { kind: 'stream'; stream: ResultStream }
+  /** 2xx without a body. */
+  | { kind: 'accepted'; status: number; headers: Headers }
+  | { kind: 'refused'; status: number; headers: Headers; text: string }
+
+export interface ExchangeOptions {
+  /** The id whose response ends the exchange; `undefined` for a notification. */
+  id: number | undefined
+  signal: Cancellation | undefined
+  deadline: Deadline | undefined
+  streaming: boolean
+  maxMessageBytes: number
+  /** Notifications and requests of the server that arrive before the response. */
+  onMessage: ((message: Message) => void) | undefined
+}
+
+type Mode = 'head' | 'buffer' | 'sse' | 'stream' | 'done'
+
+/** One POST and what comes back: JSON, an event stream, or a refusal. The only undici handler on the call path. */
+export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
+  readonly answer: Promise<Answer>
+  readonly #options: ExchangeOptions
+  #resolve!: (answer: Answer) => void
+  #reject!: (error: Error) => void
+  #mode: Mode = 'head'
+  #controller: Dispatcher.DispatchController | undefined
+  #status = 0
+  #headers: Headers = {}
+  #chunks: Buffer[] = []
+  #size = 0
+  #reader: SseReader | undefined
+  #sink: ByteSink | undefined
+  #ended = false
+  #onFinish: (() => void)[] = []
+  length: number | undefined
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // The connection may not exist yet: the caller is answered at once, the request is dropped when it gets its turn.
+    options.signal?.onCancel((reason) => this.#fail(reason))
+  }
+
+  get upstreamId(): number {
+    return this.#options.id ?? 0
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    const reason = this.#options.signal?.reason
+    if (reason) controller.abort(reason)
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    this.#options.deadline?.touch()
+    this.#status = status
+    this.#headers = headers
+    const type = headers['content-type']
+    if (typeof type === 'string' && type.startsWith('text/event-stream') && status === 200) {
+      this.#mode = 'sse'
+      this.#reader = new SseReader(
+        (event) => this.#onText(event.data),
+        () => this.#tooLarge(),
+        this.#options.maxMessageBytes,
+      )
+      return
+    }
+    this.#mode = 'buffer'
+    const length = Number(headers['content-length'])
+    if (Number.isSafeInteger(length) && length >= 0) this.length = length
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#options.deadline?.touch()
+    switch (this.#mode) {
+      case 'sse':
+        this.#reader?.push(chunk)
+        return
+      case 'buffer':
+        this.#buffer(chunk)
+        return
+      case 'stream':
+        if (!this.#sink) this.#chunks.push(chunk)
+        else if (!this.#sink.write(chunk)) this.#controller?.pause()
+        return
+      case 'head':
+      case 'done':
+    }
+  }
+
+  onResponseEnd(): void {
+    switch (this.#mode) {
+      case 'sse':
+        this.#fail(new GatewayError('BACKEND_PROTOCOL', 'the backend closed its event stream before it answered'))
+        return
+      case 'stream':
+        this.#ended = true
+        if (this.#sink) this.#endSink()
+        return
+      case 'head':
+      case 'buffer':
+        this.#finishBuffer()
+        return
+      case 'done':
+        lingering.delete(this)
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    lingering.delete(this)
+    this.#fail(error)
+  }
+
+  /** Ends a stream that the server left open after its response. */
+  cut(): void {
+    if (this.#controller && !this.#controller.aborted) this.#controller.abort(ANSWERED)
+  }
+
+  #buffer(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size <= STREAM_ABOVE) return
+    if (this.#status !== 200) {
+      if (this.#size > REFUSAL_LIMIT) {
+        this.#finishBuffer()
+        this.cut()
+      }
+    } else if (this.#options.streaming && this.#options.id !== undefined) {
+      this.#mode = 'stream'
+      this.#controller?.pause()
+      this.#resolve({ kind: 'stream', stream: this })
+    } else if (this.#size > this.#options.maxMessageBytes) this.#tooLarge()
+  }
+
+  #finishBuffer(): void {
+    const [first] = this.#chunks
+    const text = (this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks)).toString('utf8')
+    this.#chunks = []
+    const { id } = this.#options
+    const status = this.#status
+    const headers = this.#headers
+    if (id === undefined && status >= 200 && status < 300) return this.#settle({ kind: 'accepted', status, headers })
+    const message = asAnswer(text, id)
+    if (message) this.#settle({ kind: 'message', status, headers, message })
+    else if (status >= 200 && status < 300) {
+      const what = text === '' ? 'an empty body' : 'something that is no JSON-RPC response'
+      this.#fail(new GatewayError('BACKEND_PROTOCOL', `the backend answered with ${what} (HTTP ${status})`))
+    } else this.#settle({ kind: 'refused', status, headers, text })
+  }
+
+  #onText(text: string): void {
+    if (this.#mode === 'done') return
+    let message: Message
+    try {
+      message = parseMessage(text)
+    } catch {
+      return
+    }
+    if ((message.kind === 'response' || message.kind === 'error') && answers(message, this.#options.id)) {
+      this.#settle({ kind: 'message', status: this.#status, headers: this.#headers, message })
+    } else this.#options.onMessage?.(message)
+  }
+
+  #tooLarge(): void {
+    const limit = this.#options.maxMessageBytes
+    this.#fail(
+      new GatewayError('BACKEND_PROTOCOL', `the backend's answer is larger than maxMessageBytes (${limit} bytes)`),
+    )
+  }
+
+  #settle(answer: Answer): void {
+    if (this.#mode === 'sse') lingering.add(this)
+    this.#mode = 'done'
+    this.#resolve(answer)
+  }
+
+  #fail(error: Error): void {
+    if (this.#mode === 'done') return
+    const piped = this.#sink
+    this.#mode = 'done'
+    this.#chunks = []
+    this.#reject(error)
+    piped?.fail(error)
+    for (const listener of this.#onFinish) listener()
+    if (this.#controller && !this.#controller.aborted) this.#controller.abort(error)
+  }
+
+  pipe(sink: ByteSink): void {
+    this.#sink = sink
+    let more = true
+    for (const chunk of this.#chunks) more = sink.write(chunk)
+    this.#chunks = []
+    if (this.#ended) this.#endSink()
+    else if (more) this.#controller?.resume()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  onFinish(listener: () => void): void {
+    this.#onFinish.push(listener)
+  }
+
+  abort(reason: Error): void {
+    this.#fail(reason)
+  }
+
+  #endSink(): void {
+    this.#mode = 'done'
+    this.#sink?.end()
+    for (const listener of this.#onFinish) listener()
+  }
+}
+
+const ANSWERED = new Error('the response has been received')
+
+/**
+ * Event streams whose response has come and whose end has not. Most end by themselves in the same breath, and their
+ * connection is worth more to the next call than an abort; one timer for all cuts those that stay.
+ */
+class Lingering {
+  #fresh = new Set<Exchange>()
+  #old = new Set<Exchange>()
+  #timer: NodeJS.Timeout | undefined
+
+  add(exchange: Exchange): void {
+    this.#fresh.add(exchange)
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#sweep(), 1000).unref()
+  }
+
+  delete(exchange: Exchange): void {
+    if (!this.#fresh.delete(exchange)) this.#old.delete(exchange)
+  }
+
+  #sweep(): void {
+    for (const exchange of this.#old) exchange.cut()
+    this.#old = this.#fresh
+    this.#fresh = new Set()
+    this.#timer = this.#old.size > 0 ? setTimeout(() => this.#sweep(), 1000).unref() : undefined
+  }
+}
+
+const lingering = new Lingering()
+
+function answers(message: { id: unknown }, id: number | undefined): boolean {
+  return id !== undefined && (message.id === id || message.id === null)
+}
+
+function asAnswer(text: string, id: number | undefined): (Message & { kind: 'response' | 'error' }) | undefined {
+  try {
+    const message = parseMessage(text)
+    if (message.kind === 'error') return message
+    return message.kind === 'response' && answers(message, id) ? message : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,171 @@
+import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
+import { SessionLost } from '../leg.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
+import { LATEST_LEGACY } from '../../protocol/revisions.ts'
+import { upstreamParams } from '../../protocol/translate.ts'
+import type { Welcome } from '../welcome.ts'
+import { readInitialized } from '../welcome.ts'
+import { ChangeStream } from './change-stream.ts'
+import { Answers, resultOf } from '../answers.ts'
+import type { Answer } from './exchange.ts'
+import { refusal } from './refusal.ts'
+import type { HttpWire } from './wire.ts'
+import { networkFault } from './wire.ts'
+
+const BASE = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
+
+/** A session with a legacy server over streamable HTTP (2025-03-26 .. 2025-11-25). */
+export class LegacyHttpLeg implements Leg {
+  readonly era = 'legacy'
+  readonly revision: string
+  readonly capabilities: JsonObject
+  readonly instructions: string | undefined
+  readonly keepsState: boolean
+  readonly #wire: HttpWire
+  readonly #context: LegContext
+  readonly #headers: string[]
+  readonly #answers: Answers
+  #stream: ChangeStream | undefined
+  #lost = false
+  closed = false
+
+  private constructor(wire: HttpWire, context: LegContext, welcome: Welcome, session: string | undefined) {
+    this.#wire = wire
+    this.#context = context
+    this.revision = welcome.revision
+    this.capabilities = welcome.capabilities
+    this.instructions = welcome.instructions
+    this.keepsState = session !== undefined
+    const own = [...BASE, 'mcp-protocol-version', this.revision]
+    if (session !== undefined) own.push('mcp-session-id', session)
+    this.#headers = wire.headers(own)
+    this.#answers = new Answers(context, (text) => this.#send(text))
+  }
+
+  /** The handshake. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered, `BACKEND_UNREACHABLE` otherwise. */
+  static async open(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<LegacyHttpLeg> {
+    const id = upstreamId()
+    const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: context.identity }
+    const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
+    const answer = await wire
+      .post(body, wire.headers(BASE), {
+        id,
+        signal,
+        deadline: undefined,
+        streaming: false,
+        maxMessageBytes: context.maxMessageBytes,
+        onMessage: undefined,
+      })
+      .catch((error: unknown) => {
+        throw networkFault(error, wire.address)
+      })
+    if (answer.kind !== 'message') throw refusal(answer, wire.address)
+    const welcome = readInitialized(resultOf(answer.message))
+    const session = answer.headers['mcp-session-id']
+    const leg = new LegacyHttpLeg(wire, context, welcome, typeof session === 'string' ? session : undefined)
+    await leg.#send(notificationText('notifications/initialized', {}))
+    return leg
+  }
+
+  async request(request: UpstreamRequest): Promise<Reply> {
+    if (this.#lost) throw new SessionLost()
+    const id = upstreamId()
+    const { method, signal, onProgress } = request
+    const params = upstreamParams(request.params, request.patch, {
+      era: 'legacy',
+      revision: this.revision,
+      identity: this.#context.identity,
+      progressToken: onProgress ? id : undefined,
+    })
+    let answer: Answer
+    try {
+      answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
+        id,
+        signal,
+        deadline: request.deadline,
+        streaming: request.streaming,
+        maxMessageBytes: this.#context.maxMessageBytes,
+        onMessage: (message) => this.#answers.take(message, onProgress),
+      })
+    } catch (error) {
+      if (signal.cancelled) this.#cancel(id, signal)
+      throw networkFault(error, this.#wire.address)
+    }
+    if (answer.kind === 'stream') {
+      signal.onCancel(() => this.#cancel(id, signal))
+      return answer
+    }
+    if (this.#isLost(answer)) {
+      this.#lost = true
+      throw new SessionLost()
+    }
+    if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
+    return { kind: 'result', value: resultOf(answer.message), era: 'legacy' }
+  }
+
+  /** 404 is the rule; SDK examples answer 400 with a sentence about the session. */
+  #isLost(answer: Answer): boolean {
+    if (!this.keepsState || answer.kind === 'stream' || answer.kind === 'accepted') return false
+    if (answer.status === 404) return true
+    if (answer.status !== 400) return false
+    const text =
+      answer.kind === 'refused' ? answer.text : answer.message.kind === 'error' ? answer.message.error.message : ''
+    return /session|not initialized/i.test(text)
+  }
+
+  listen(): void {
+    if (this.#stream || this.closed) return
+    const headers = this.#headers.slice()
+    headers[headers.indexOf('accept') + 1] = 'text/event-stream'
+    this.#stream = new ChangeStream({
+      open: (handler) => this.#wire.dispatch('GET', headers, handler),
+      onMessage: (message) => this.#answers.take(message, undefined),
+      onGap: () => this.#context.onListChanged(),
+      maxMessageBytes: this.#context.maxMessageBytes,
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    this.#stream?.close()
+    if (this.keepsState && !this.#lost) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1000).unref()
+        const done = (): void => {
+          clearTimeout(timer)
+          resolve()
+        }
+        this.#wire.dispatch('DELETE', this.#headers, {
+          onRequestStart: () => {},
+          onResponseStart: () => {},
+          onResponseData: () => {},
+          onResponseEnd: done,
+          onResponseError: done,
+        })
+      })
+    }
+  }
+
+  #cancel(id: number, signal: Cancellation): void {
+    const reason = signal.reason?.message ?? 'cancelled'
+    this.#send(notificationText('notifications/cancelled', { requestId: id, reason })).catch(() => {})
+  }
+
+  async #send(text: string): Promise<void> {
+    await this.#wire
+      .post(text, this.#headers, {
+        id: undefined,
+        signal: undefined,
+        deadline: undefined,
+        streaming: false,
+        maxMessageBytes: this.#context.maxMessageBytes,
+        onMessage: undefined,
+      })
+      .catch((error: unknown) => {
+        throw networkFault(error, this.#wire.address)
+      })
+  }
+}

@@ -1,0 +1,146 @@
+import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { encodeHeaderValue, nameSource } from '../../protocol/headers.ts'
+import { upstreamId } from '../../protocol/jsonrpc.ts'
+import { LATEST_MODERN } from '../../protocol/revisions.ts'
+import { upstreamParams } from '../../protocol/translate.ts'
+import { Answers, resultOf } from '../answers.ts'
+import type { Welcome } from '../welcome.ts'
+import { listenFilter } from '../welcome.ts'
+import { ChangeStream } from './change-stream.ts'
+import type { Answer } from './exchange.ts'
+import { refusal } from './refusal.ts'
+import type { HttpWire } from './wire.ts'
+import { networkFault } from './wire.ts'
+
+/** A modern server over streamable HTTP (2026-07-28): no session, an envelope and standard headers per request. */
+export class ModernHttpLeg implements Leg {
+  readonly era = 'modern'
+  readonly revision = LATEST_MODERN
+  readonly capabilities: JsonObject
+  readonly instructions: string | undefined
+  readonly keepsState = false
+  readonly #wire: HttpWire
+  readonly #context: LegContext
+  readonly #headers: readonly string[]
+  readonly #answers: Answers
+  #stream: ChangeStream | undefined
+  closed = false
+
+  constructor(wire: HttpWire, context: LegContext, welcome: Welcome) {
+    this.#wire = wire
+    this.#context = context
+    this.capabilities = welcome.capabilities
+    this.instructions = welcome.instructions
+    this.#headers = modernHeaders(wire)
+    // Modern servers may not send requests, so there is nothing to answer.
+    this.#answers = new Answers(context, async () => {})
+  }
+
+  async request(request: UpstreamRequest): Promise<Reply> {
+    const id = upstreamId()
+    const { method, onProgress } = request
+    const params = upstreamParams(request.params, request.patch, {
+      era: 'modern',
+      revision: LATEST_MODERN,
+      identity: this.#context.identity,
+      progressToken: onProgress ? id : undefined,
+    })
+    const headers = this.#headersFor(method, params)
+    let answer: Answer
+    try {
+      answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
+        id,
+        signal: request.signal,
+        deadline: request.deadline,
+        streaming: request.streaming,
+        maxMessageBytes: this.#context.maxMessageBytes,
+        onMessage: (message) => this.#answers.take(message, onProgress),
+      })
+    } catch (error) {
+      throw networkFault(error, this.#wire.address)
+    }
+    if (answer.kind === 'stream') return answer
+    if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
+    return { kind: 'result', value: resultOf(answer.message), era: 'modern' }
+  }
+
+  #headersFor(method: string, params: JsonObject): string[] {
+    const headers = [...this.#headers, 'mcp-method', method]
+    const name = nameSource(method, params)
+    if (name !== undefined) headers.push('mcp-name', encodeHeaderValue(name))
+    return headers
+  }
+
+  listen(): void {
+    if (this.#stream || this.closed) return
+    const notifications = listenFilter(this.capabilities)
+    if (!notifications) return
+    this.#stream = new ChangeStream({
+      open: (handler) => {
+        const method = 'subscriptions/listen'
+        const params = upstreamParams(
+          { notifications },
+          {},
+          {
+            era: 'modern',
+            revision: LATEST_MODERN,
+            identity: this.#context.identity,
+            progressToken: undefined,
+          },
+        )
+        const body = JSON.stringify({ jsonrpc: '2.0', id: upstreamId(), method, params })
+        this.#wire.open(body, this.#headersFor(method, params), handler)
+      },
+      onMessage: (message) => this.#answers.take(message, undefined),
+      onGap: () => this.#context.onListChanged(),
+      maxMessageBytes: this.#context.maxMessageBytes,
+    })
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    this.#stream?.close()
+  }
+}
+
+function modernHeaders(wire: HttpWire): string[] {
+  return wire.headers([
+    'content-type',
+    'application/json',
+    'accept',
+    'application/json, text/event-stream',
+    'mcp-protocol-version',
+    LATEST_MODERN,
+  ])
+}
+
+/** `server/discover`: the era probe, and the capabilities of a modern server. */
+export async function discover(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
+  const id = upstreamId()
+  const method = 'server/discover'
+  const params = upstreamParams(
+    {},
+    {},
+    {
+      era: 'modern',
+      revision: LATEST_MODERN,
+      identity: context.identity,
+      progressToken: undefined,
+    },
+  )
+  const headers = [...modernHeaders(wire), 'mcp-method', method]
+  try {
+    return await wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
+      id,
+      signal,
+      deadline: undefined,
+      streaming: false,
+      maxMessageBytes: context.maxMessageBytes,
+      onMessage: undefined,
+    })
+  } catch (error) {
+    throw networkFault(error, wire.address)
+  }
+}

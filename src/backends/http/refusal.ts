@@ -1,0 +1,36 @@
+import { GatewayError } from '../../model/errors.ts'
+import type { Answer } from './exchange.ts'
+
+/** An HTTP answer that is no JSON-RPC message. `status` tells authentication problems from outages. */
+export class HttpRefusal extends GatewayError<'BACKEND_UNREACHABLE'> {
+  readonly status: number
+
+  constructor(status: number, address: string, location: string | undefined) {
+    super('BACKEND_UNREACHABLE', describe(status, address, location))
+    this.status = status
+  }
+}
+
+function describe(status: number, address: string, location: string | undefined): string {
+  if (status === 401) return `HTTP 401 at ${address}: the backend wants credentials`
+  if (status === 403) return `HTTP 403 at ${address}: the backend refuses our credentials`
+  if (status >= 300 && status < 400)
+    return `HTTP ${status} at ${address}: redirects are not followed${target(location)}`
+  if (status === 404) return `HTTP 404 at ${address}: there is no MCP endpoint at this path`
+  return `HTTP ${status} at ${address}`
+}
+
+function target(location: string | undefined): string {
+  if (location === undefined || !URL.canParse(location)) return ''
+  const url = new URL(location)
+  return `; it points to ${url.origin}${url.pathname}`
+}
+
+/** The error for an answer that is no JSON-RPC response. */
+export function refusal(answer: Answer & { kind: 'refused' | 'accepted' | 'stream' }, address: string): Error {
+  if (answer.kind !== 'refused') {
+    return new GatewayError('BACKEND_PROTOCOL', `the backend at ${address} accepted a request without answering it`)
+  }
+  const { location } = answer.headers
+  return new HttpRefusal(answer.status, address, typeof location === 'string' ? location : undefined)
+}

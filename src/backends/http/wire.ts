@@ -1,0 +1,92 @@
+import type { Dispatcher } from 'undici'
+import { Pool } from 'undici'
+import type { HttpEndpoint } from '../../model/backend.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { Answer, ExchangeOptions } from './exchange.ts'
+import { Exchange } from './exchange.ts'
+
+/** Connections to one backend at once; requests beyond wait their turn. */
+const MAX_CONNECTIONS = 1024
+const CONNECT_TIMEOUT_MS = 10_000
+
+/** The connections of one HTTP backend: kept alive, shared by all its legs. */
+export class HttpWire {
+  readonly #pool: Pool
+  readonly #path: string
+  /** Flat name, value, name, value: the cheapest form on the call path. */
+  readonly #headers: readonly string[]
+  /** For people: without query and credentials, which may be secrets. */
+  readonly address: string
+
+  constructor(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>) {
+    const url = new URL(endpoint.url)
+    this.#path = url.pathname + url.search
+    this.address = url.origin + url.pathname
+    this.#headers = Object.entries(endpoint.headers).flatMap(([name, value]) => [name, value.reveal()])
+    if (url.username !== '') {
+      const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+      this.#headers = [...this.#headers, 'authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]
+    }
+    this.#pool = new Pool(url.origin, {
+      connections: MAX_CONNECTIONS,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      keepAliveTimeout: 60_000,
+      // Silence is judged by the deadline of each call, which knows which signs of life count.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+  }
+
+  /** Headers of a leg in front of those of the endpoint, ready to be extended per call. */
+  headers(own: readonly string[]): string[] {
+    return [...own, ...this.#headers]
+  }
+
+  post(body: string, headers: string[], options: ExchangeOptions): Promise<Answer> {
+    const exchange = new Exchange(options)
+    this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
+    return exchange.answer
+  }
+
+  /** A POST whose answer is a stream for a handler of the caller's own. */
+  open(body: string, headers: string[], handler: Dispatcher.DispatchHandler): void {
+    this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, handler)
+  }
+
+  /** GET (a change stream) or DELETE (the end of a session) into a handler of the caller's own. */
+  dispatch(method: 'GET' | 'DELETE', headers: string[], handler: Dispatcher.DispatchHandler): void {
+    this.#pool.dispatch({ path: this.#path, method, headers }, handler)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+const NETWORK_CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'the host name does not resolve',
+  EAI_AGAIN: 'the host name does not resolve at the moment',
+  ECONNRESET: 'the connection was reset',
+  UND_ERR_SOCKET: 'the connection was closed',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection within 10 s',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate cannot be verified',
+}
+
+/** A failure of the network or of `undici` in the gateway's words. Errors of ours pass. */
+export function networkFault(error: unknown, address: string): Error {
+  if (error instanceof GatewayError) return error
+  const code = errorCode(error)
+  const cause = (code && NETWORK_CAUSES[code]) ?? code ?? 'the connection failed'
+  return new GatewayError('BACKEND_UNREACHABLE', `${cause} at ${address}`, { cause: error })
+}
+
+function errorCode(error: unknown): string | undefined {
+  if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0])
+  const code = (error as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

@@ -1,0 +1,90 @@
+import type { NativeLists } from '../model/backend.ts'
+import type { Cancellation } from '../model/cancellation.ts'
+import { GatewayError, JSONRPC } from '../model/errors.ts'
+import type { JsonObject } from '../model/json.ts'
+import { isObject } from '../model/json.ts'
+import type { Leg } from './leg.ts'
+
+/** A server that hands out cursors for ever must not keep us for ever. */
+const MAX_PAGES = 1000
+
+interface ListRow {
+  method: string
+  /** Member of the result. */
+  member: string
+  /** Capability that announces it. */
+  capability: string
+}
+
+const LISTS: Readonly<Record<'tools' | 'prompts' | 'resources' | 'templates', ListRow>> = {
+  tools: { method: 'tools/list', member: 'tools', capability: 'tools' },
+  prompts: { method: 'prompts/list', member: 'prompts', capability: 'prompts' },
+  resources: { method: 'resources/list', member: 'resources', capability: 'resources' },
+  templates: { method: 'resources/templates/list', member: 'resourceTemplates', capability: 'resources' },
+}
+
+/**
+ * Everything a backend offers, all pages. A list that is announced and then refused counts as empty: servers declare
+ * more than they have. `note` hears of it. Throws only when the backend cannot be reached.
+ */
+export async function fetchLists(
+  leg: Leg,
+  signal: Cancellation,
+  note: (message: string) => void,
+): Promise<NativeLists> {
+  const fetched = (kind: keyof typeof LISTS): Promise<JsonObject[]> => fetchList(leg, LISTS[kind], signal, note)
+  const [tools, prompts, resources, templates] = await Promise.all([
+    fetched('tools'),
+    fetched('prompts'),
+    fetched('resources'),
+    fetched('templates'),
+  ])
+  const lists: NativeLists = { tools, prompts, resources, templates }
+  if (leg.instructions !== undefined) lists.instructions = leg.instructions
+  return lists
+}
+
+async function fetchList(
+  leg: Leg,
+  row: ListRow,
+  signal: Cancellation,
+  note: (message: string) => void,
+): Promise<JsonObject[]> {
+  const items: JsonObject[] = []
+  if (leg.capabilities[row.capability] === undefined) return items
+  const seen = new Set<string>()
+  let cursor: string | undefined
+  for (let page = 0; page < MAX_PAGES; page++) {
+    let result: JsonObject
+    try {
+      const params: JsonObject = cursor === undefined ? {} : { cursor }
+      const reply = await leg.request({ method: row.method, params, patch: {}, signal, streaming: false })
+      if (reply.kind === 'stream') throw new GatewayError('BACKEND_PROTOCOL', `${row.method} was answered as a stream`)
+      result = reply.value
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== 'BACKEND_ERROR') throw error
+      if (error.jsonrpc !== JSONRPC.methodNotFound) note(`${row.method} failed: ${error.message}`)
+      return items
+    }
+    const members = result[row.member]
+    if (!Array.isArray(members)) {
+      note(`${row.method} was answered without a list "${row.member}"`)
+      return items
+    }
+    for (const member of members) {
+      if (isObject(member)) items.push(member)
+      else note(`${row.method} holds an entry that is no object; it is dropped`)
+    }
+    const next = result['nextCursor']
+    // The empty string is a cursor like any other.
+    if (typeof next !== 'string') return items
+    if (seen.has(next)) {
+      note(`${row.method} repeats a cursor; the list is cut there`)
+      return items
+    }
+    seen.add(next)
+    cursor = next
+  }
+  note(`${row.method} has more than ${MAX_PAGES} pages; the list is cut there`)
+  return items
+}

@@ -1,0 +1,122 @@
+import type { Era } from '../model/backend.ts'
+import { GatewayError } from '../model/errors.ts'
+import type { OwnerKey } from '../model/ids.ts'
+import { GATEWAY_OWNER } from '../model/ids.ts'
+import type { Leg } from './leg.ts'
+
+export interface PoolSettings {
+  /** Upstream connections of one backend that belong to clients. */
+  maxPerBackend: number
+  /** An owner's connection closes after this long without a call, milliseconds. */
+  idleMs: number
+}
+
+/** One upstream connection and who may use it. */
+export interface Slot {
+  readonly owner: OwnerKey
+  readonly era: Era
+  readonly opening: Promise<Leg>
+  leg: Leg | undefined
+  inflight: number
+  lastUsed: number
+}
+
+/** The upstream connections of one backend, by era and owner. Two owners never meet on one. */
+export class LegPool {
+  readonly #slots = new Map<string, Slot>()
+  readonly #settings: PoolSettings
+  readonly #now: () => number
+
+  constructor(settings: PoolSettings, now: () => number = Date.now) {
+    this.#settings = settings
+    this.#now = now
+  }
+
+  find(era: Era, owner: OwnerKey): Slot | undefined {
+    return this.#slots.get(key(era, owner))
+  }
+
+  /** Any live connection of this owner, whatever its era. */
+  owned(owner: OwnerKey): Slot[] {
+    return [...this.#slots.values()].filter((slot) => slot.owner === owner)
+  }
+
+  /** Callers that come while it opens share the attempt. Throws `BACKEND_BUSY` when every connection is in use. */
+  open(era: Era, owner: OwnerKey, opening: () => Promise<Leg>): Slot {
+    if (owner !== GATEWAY_OWNER) this.#makeRoom()
+    const slot: Slot = { owner, era, opening: opening(), leg: undefined, inflight: 0, lastUsed: this.#now() }
+    this.#slots.set(key(era, owner), slot)
+    slot.opening.then(
+      (leg) => {
+        slot.leg = leg
+      },
+      () => this.#forget(slot),
+    )
+    return slot
+  }
+
+  /**
+   * Hands the gateway's own connection to its first client: nobody has used it, so it carries no state of anybody.
+   * `undefined` when there is none, or a listing is running on it.
+   */
+  adopt(era: Era, owner: OwnerKey): Slot | undefined {
+    const spare = this.find(era, GATEWAY_OWNER)
+    if (!spare?.leg || spare.leg.closed || spare.inflight > 0) return undefined
+    this.#makeRoom()
+    this.#slots.delete(key(era, GATEWAY_OWNER))
+    const slot: Slot = { ...spare, owner, lastUsed: this.#now() }
+    this.#slots.set(key(era, owner), slot)
+    return slot
+  }
+
+  touch(slot: Slot): void {
+    slot.lastUsed = this.#now()
+  }
+
+  /** Takes a connection out and closes it; calls that run on it end as its leg ends them. */
+  async drop(slot: Slot): Promise<void> {
+    this.#forget(slot)
+    const leg = await slot.opening.catch(() => undefined)
+    await leg?.close()
+  }
+
+  async dropOwner(owner: OwnerKey): Promise<void> {
+    await Promise.all(this.owned(owner).map((slot) => this.drop(slot)))
+  }
+
+  /** Closes what has been idle for too long. */
+  sweep(): void {
+    const limit = this.#now() - this.#settings.idleMs
+    for (const slot of this.#slots.values()) {
+      const idle = slot.owner !== GATEWAY_OWNER && slot.inflight === 0 && slot.lastUsed < limit
+      if (idle || slot.leg?.closed) this.drop(slot).catch(() => {})
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map((slot) => this.drop(slot)))
+  }
+
+  #makeRoom(): void {
+    const owned = [...this.#slots.values()].filter((slot) => slot.owner !== GATEWAY_OWNER)
+    if (owned.length < this.#settings.maxPerBackend) return
+    const idle = owned.filter((slot) => slot.inflight === 0 && slot.leg).sort((a, b) => a.lastUsed - b.lastUsed)[0]
+    if (!idle) {
+      const limit = this.#settings.maxPerBackend
+      throw new GatewayError(
+        'BACKEND_BUSY',
+        `all ${limit} connections to it are in use (key: operational.sessions.maxPerBackend)`,
+      )
+    }
+    this.drop(idle).catch(() => {})
+  }
+
+  #forget(slot: Slot): void {
+    const at = key(slot.era, slot.owner)
+    if (this.#slots.get(at) === slot) this.#slots.delete(at)
+  }
+}
+
+function key(era: Era, owner: OwnerKey): string {
+  return era === 'modern' ? `m:${owner}` : `l:${owner}`
+}

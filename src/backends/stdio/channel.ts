@@ -1,0 +1,154 @@
+import type { Deadline, Notification } from '../../model/call.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import type { StdioEndpoint } from '../../model/backend.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import type { Message } from '../../protocol/jsonrpc.ts'
+import { notificationText, parseMessage, upstreamId } from '../../protocol/jsonrpc.ts'
+import { LineReader } from '../../protocol/lines.ts'
+import { Answers } from '../answers.ts'
+import type { LegContext } from '../leg.ts'
+import { ServerProcess } from './process.ts'
+
+const STDERR_LINE_LIMIT = 4096
+/** Lines of stderr that explain an early exit. */
+const LAST_WORDS = 3
+
+interface Pending {
+  resolve: (message: Message & { kind: 'response' | 'error' }) => void
+  reject: (error: Error) => void
+  onProgress: ((notification: Notification) => void) | undefined
+  deadline: Deadline | undefined
+}
+
+export interface ChannelRequest {
+  method: string
+  /** Receives the request's id, which is also its progress token. */
+  params: (id: number) => JsonObject
+  signal?: Cancellation
+  deadline?: Deadline | undefined
+  onProgress?: ((notification: Notification) => void) | undefined
+}
+
+/** JSON-RPC over the standard streams of one process, of either era: one message a line, both ways. */
+export class StdioChannel {
+  readonly #process: ServerProcess
+  readonly #context: LegContext
+  readonly #pending = new Map<number, Pending>()
+  readonly #answers: Answers
+  readonly #lastWords: string[] = []
+  #end: Error | undefined
+  #closing = false
+
+  static async open(endpoint: StdioEndpoint, context: LegContext): Promise<StdioChannel> {
+    return new StdioChannel(await ServerProcess.start(endpoint), context)
+  }
+
+  private constructor(process: ServerProcess, context: LegContext) {
+    this.#process = process
+    this.#context = context
+    this.#answers = new Answers(context, async (text) => process.write(`${text}\n`))
+    const lines = new LineReader(
+      (line) => this.#onLine(line),
+      () => this.#onOverflow(),
+      context.maxMessageBytes,
+    )
+    process.stdout?.on('data', (chunk: Buffer) => lines.push(chunk))
+    const errors = new LineReader(
+      (line) => this.#onErrorLine(line),
+      () => {},
+      Number.MAX_SAFE_INTEGER,
+    )
+    process.stderr?.on('data', (chunk: Buffer) => errors.push(chunk))
+    process.exited.then(
+      (how) => this.#onExit(how),
+      () => {},
+    )
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Throws the signal's reason, or `BACKEND_UNREACHABLE` when the process ends first. */
+  async request(request: ChannelRequest): Promise<Message & { kind: 'response' | 'error' }> {
+    if (this.#end) throw this.#end
+    const { method, signal, deadline, onProgress } = request
+    const id = upstreamId()
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, deadline, onProgress })
+      signal?.onCancel((reason) => {
+        if (!this.#pending.delete(id)) return
+        this.notify('notifications/cancelled', { requestId: id, reason: reason.message })
+        reject(reason)
+      })
+      if (signal?.cancelled) return
+      this.#process.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: request.params(id) })}\n`)
+    })
+  }
+
+  notify(method: string, params: JsonObject): void {
+    if (!this.#end) this.#process.write(`${notificationText(method, params)}\n`)
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#process.stop()
+  }
+
+  #onLine(line: string): void {
+    // Servers print banners here; only what starts like an object can be a message.
+    if (!line.startsWith('{') && !line.trimStart().startsWith('{')) return this.#onNoise(line)
+    let message: Message
+    try {
+      message = parseMessage(line)
+    } catch {
+      return this.#onNoise(line)
+    }
+    if (message.kind === 'invalid') this.#onNoise(line)
+    else if (message.kind === 'response' || message.kind === 'error') this.#settle(message)
+    else {
+      const token = message.kind === 'notification' ? message.params['progressToken'] : undefined
+      const pending = typeof token === 'number' ? this.#pending.get(token) : undefined
+      pending?.deadline?.touch()
+      this.#answers.take(message, pending?.onProgress)
+    }
+  }
+
+  #settle(message: Message & { kind: 'response' | 'error' }): void {
+    const pending = typeof message.id === 'number' ? this.#pending.get(message.id) : undefined
+    if (!pending) return
+    this.#pending.delete(message.id as number)
+    pending.resolve(message)
+  }
+
+  #onNoise(line: string): void {
+    this.#context.telemetry.emit('backend.noise', { backend: this.#context.backend, line: line.slice(0, 200) })
+  }
+
+  #onErrorLine(line: string): void {
+    const text = line.slice(0, STDERR_LINE_LIMIT)
+    this.#lastWords.push(text.slice(0, 200))
+    if (this.#lastWords.length > LAST_WORDS) this.#lastWords.shift()
+    this.#context.telemetry.emit('backend.stderr', { backend: this.#context.backend, line: text })
+  }
+
+  #onOverflow(): void {
+    const limit = this.#context.maxMessageBytes
+    this.#fail(new GatewayError('BACKEND_PROTOCOL', `a message is larger than maxMessageBytes (${limit} bytes)`))
+    this.#process.stop().catch(() => {})
+  }
+
+  #onExit(how: string): void {
+    const words = this.#lastWords.length > 0 ? `; its last words: ${this.#lastWords.join(' / ')}` : ''
+    this.#fail(new GatewayError('BACKEND_UNREACHABLE', `the process ${how}${words}`))
+  }
+
+  #fail(error: Error): void {
+    if (this.#end) return
+    this.#end = error
+    for (const pending of this.#pending.values()) pending.reject(error)
+    this.#pending.clear()
+    if (!this.#closing) this.#context.onLost(error)
+  }
+}

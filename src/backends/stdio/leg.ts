@@ -1,0 +1,149 @@
+import type { Era, StdioEndpoint } from '../../model/backend.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import type { Message } from '../../protocol/jsonrpc.ts'
+import { LATEST_LEGACY, LATEST_MODERN } from '../../protocol/revisions.ts'
+import { upstreamParams } from '../../protocol/translate.ts'
+import { resultOf } from '../answers.ts'
+import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
+import type { Welcome } from '../welcome.ts'
+import { listenFilter, readDiscovered, readInitialized } from '../welcome.ts'
+import { StdioChannel } from './channel.ts'
+
+/** Silence after `server/discover` that means a legacy server (contract: probing over stdio). */
+const PROBE_SILENCE_MS = 2000
+
+/** One process, in the era that its first answered message pinned. */
+export class StdioLeg implements Leg {
+  readonly era: Era
+  readonly revision: string
+  readonly capabilities: JsonObject
+  readonly instructions: string | undefined
+  readonly keepsState = true
+  readonly #channel: StdioChannel
+  readonly #context: LegContext
+  #listening = false
+
+  private constructor(channel: StdioChannel, context: LegContext, era: Era, welcome: Welcome) {
+    this.#channel = channel
+    this.#context = context
+    this.era = era
+    this.revision = welcome.revision
+    this.capabilities = welcome.capabilities
+    this.instructions = welcome.instructions
+  }
+
+  /**
+   * `auto`: `server/discover` on the live process; an error or 2 s of silence: `initialize` on the same process;
+   * an exit: started again as legacy.
+   */
+  static async open(
+    endpoint: StdioEndpoint,
+    era: Era | 'auto',
+    context: LegContext,
+    signal: Cancellation,
+  ): Promise<StdioLeg> {
+    let probing = era === 'auto'
+    // An exit during the probe is a verdict, not a loss.
+    const guarded: LegContext = { ...context, onLost: (error) => (probing ? undefined : context.onLost(error)) }
+    const channel = await StdioChannel.open(endpoint, guarded)
+    signal.onCancel(() => void channel.close())
+    try {
+      if (era === 'legacy') return await StdioLeg.#initialize(channel, context, signal)
+      if (era === 'modern') return await StdioLeg.#discover(channel, context, signal)
+      const leg = await StdioLeg.#probe(channel, context, signal)
+      probing = false
+      return leg
+    } catch (error) {
+      await channel.close()
+      if (!probing || !channel.ended || signal.cancelled) throw error
+      return StdioLeg.open(endpoint, 'legacy', context, signal)
+    }
+  }
+
+  static async #probe(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
+    const discovered = StdioLeg.#discover(channel, context, signal)
+    const silence = new Promise<undefined>((resolve) => setTimeout(resolve, PROBE_SILENCE_MS, undefined).unref())
+    const first = await Promise.race([discovered.catch((error: unknown) => refusedModern(error)), silence])
+    if (first) return first
+    // A modern server that was only slow to start answers the probe now and refuses initialize.
+    return Promise.any([StdioLeg.#initialize(channel, context, signal), discovered]).catch((error: unknown) => {
+      throw error instanceof AggregateError ? error.errors[0] : error
+    })
+  }
+
+  static async #initialize(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
+    const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: context.identity }
+    const answer = await channel.request({ method: 'initialize', params: () => params, signal })
+    const welcome = readInitialized(resultOf(answer))
+    channel.notify('notifications/initialized', {})
+    return new StdioLeg(channel, context, 'legacy', welcome)
+  }
+
+  static async #discover(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
+    const leg = {
+      era: 'modern',
+      revision: LATEST_MODERN,
+      identity: context.identity,
+      progressToken: undefined,
+    } as const
+    const params = upstreamParams({}, {}, leg)
+    const answer = await channel.request({ method: 'server/discover', params: () => params, signal })
+    const welcome = readDiscovered(resultOf(answer))
+    if (!welcome)
+      throw new GatewayError('BACKEND_PROTOCOL', 'server/discover names no revision that the gateway speaks')
+    return new StdioLeg(channel, context, 'modern', welcome)
+  }
+
+  get closed(): boolean {
+    return this.#channel.ended
+  }
+
+  async request(request: UpstreamRequest): Promise<Reply> {
+    const { onProgress } = request
+    const { era, revision } = this
+    const message: Message & { kind: 'response' | 'error' } = await this.#channel.request({
+      method: request.method,
+      params: (id) =>
+        upstreamParams(request.params, request.patch, {
+          era,
+          revision,
+          identity: this.#context.identity,
+          progressToken: onProgress ? id : undefined,
+        }),
+      signal: request.signal,
+      deadline: request.deadline,
+      onProgress,
+    })
+    return { kind: 'result', value: resultOf(message), era }
+  }
+
+  listen(): void {
+    // A legacy process tells by itself.
+    if (this.era === 'legacy' || this.#listening) return
+    const notifications = listenFilter(this.capabilities)
+    if (!notifications) return
+    this.#listening = true
+    const leg = {
+      era: 'modern',
+      revision: LATEST_MODERN,
+      identity: this.#context.identity,
+      progressToken: undefined,
+    } as const
+    this.#channel
+      .request({ method: 'subscriptions/listen', params: () => upstreamParams({ notifications }, {}, leg) })
+      .catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.close()
+  }
+}
+
+/** A JSON-RPC error in answer to the probe is a verdict; anything else is a failure of the process. */
+function refusedModern(error: unknown): undefined {
+  if (error instanceof GatewayError && (error.code === 'BACKEND_ERROR' || error.code === 'BACKEND_PROTOCOL'))
+    return undefined
+  throw error
+}

@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http'
+import { GatewayError } from '../../../model/errors.ts'
+
+/**
+ * The whole body as text, read once. Throws `BODY_TOO_LARGE`; the rest of such a body is then discarded, so that the
+ * client can read the answer, and the server's request timeout bounds how long that goes on.
+ */
+export async function readBody(req: IncomingMessage, limit: number): Promise<string> {
+  const announced = Number(req.headers['content-length'])
+  if (announced > limit) throw tooLarge(req, limit)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > limit) {
+        req.removeAllListeners('data')
+        reject(tooLarge(req, limit))
+      } else chunks.push(chunk)
+    })
+    req.on('end', () => {
+      const [first] = chunks
+      resolve((chunks.length === 1 && first ? first : Buffer.concat(chunks)).toString('utf8'))
+    })
+    req.on('error', reject)
+  })
+}
+
+function tooLarge(req: IncomingMessage, limit: number): GatewayError {
+  req.resume()
+  return new GatewayError('BODY_TOO_LARGE', `Payload too large: at most ${limit} bytes (key: maxRequestBytes)`)
+}

@@ -1,0 +1,210 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { GatewayError } from '../../../model/errors.ts'
+import type { JsonObject } from '../../../model/json.ts'
+import type { Principal } from '../../../model/principal.ts'
+import { ANONYMOUS } from '../../../model/principal.ts'
+import type { DoorSettings } from '../../../model/settings.ts'
+import { classifyEra } from '../../../protocol/classify.ts'
+import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
+import { eraOf } from '../../../protocol/revisions.ts'
+import type { Gateway } from '../../gateway.ts'
+import { renderError } from '../wire-error.ts'
+import { answerAdmin } from './admin.ts'
+import { readBody } from './body.ts'
+import { Guard, isLoopbackName } from './guard.ts'
+import { LegacyDoor } from './legacy.ts'
+import { ModernDoor } from './modern.ts'
+import { Responder } from './responder.ts'
+
+/** Slow senders are cut within 75 s (contract 3): headers, whole request, and how often the two are looked at. */
+const HEADERS_TIMEOUT_MS = 20_000
+const REQUEST_TIMEOUT_MS = 60_000
+const TIMEOUT_CHECK_MS = 5000
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const MAX_HEADERS = 100
+
+export interface ListenOptions {
+  host: string
+  /** 0: any free port. */
+  port: number
+}
+
+/** The HTTP door: everything about bytes (hosts, origins, sizes, media types), then one of the two eras. */
+export class HttpDoor {
+  readonly #gateway: Gateway
+  readonly #guard: Guard
+  readonly #settings: DoorSettings
+  readonly #legacy: LegacyDoor
+  readonly #modern: ModernDoor
+  readonly #server: Server
+
+  private constructor(gateway: Gateway, host: string, settings: DoorSettings) {
+    this.#gateway = gateway
+    this.#settings = settings
+    this.#guard = new Guard({ loopback: isLoopbackName(host), ...settings })
+    this.#legacy = new LegacyDoor(gateway)
+    this.#modern = new ModernDoor(gateway)
+    this.#server = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        noDelay: true,
+      },
+      (req, res) => void this.#handle(req, res),
+    )
+    // Node would drop headers beyond its limit without a word; ours are counted and refused.
+    this.#server.maxHeadersCount = 0
+  }
+
+  /** Rejects when the port is taken. */
+  static async listen(gateway: Gateway, options: ListenOptions, settings: DoorSettings): Promise<HttpDoor> {
+    const door = new HttpDoor(gateway, options.host, settings)
+    await new Promise<void>((resolve, reject) => {
+      door.#server.once('error', reject)
+      door.#server.listen(options.port, options.host, resolve)
+    })
+    return door
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Takes no more requests, ends streams and sessions. Calls that run keep their connection. */
+  stop(): void {
+    this.#server.close()
+    this.#modern.closeAll()
+    this.#legacy.sessions.closeAll('the gateway is stopping')
+    this.#server.closeIdleConnections()
+  }
+
+  /** Cuts what is left. */
+  destroy(): void {
+    this.#server.closeAllConnections()
+  }
+
+  async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    try {
+      if (req.rawHeaders.length > MAX_HEADERS * 2) {
+        throw new GatewayError('HEADERS_TOO_LARGE', `Too many header fields: at most ${MAX_HEADERS}`)
+      }
+      this.#guard.check(req)
+      if (req.headers.origin !== undefined) this.#guard.allowOrigin(req, res)
+      const { url = '/' } = req
+      const path = url === '/mcp' ? url : pathOf(url)
+      if (path === '/mcp') await this.#mcp(req, res)
+      else answerAdmin(this.#gateway, path, req, res)
+    } catch (failure) {
+      this.#refuse(res, failure, 'null')
+    }
+  }
+
+  async #mcp(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const principal = ANONYMOUS
+    switch (req.method) {
+      case 'POST':
+        return this.#post(req, res, principal)
+      case 'OPTIONS':
+        return this.#guard.preflight(req, res)
+      case 'GET':
+      case 'DELETE': {
+        const version = req.headers['mcp-protocol-version']
+        if (typeof version === 'string' && eraOf(version) === 'modern') {
+          throw notAllowed(res, 'POST, OPTIONS')
+        }
+        return req.method === 'GET' ? this.#legacy.get(req, res, principal) : this.#legacy.delete(req, res, principal)
+      }
+      default:
+        throw notAllowed(res, 'GET, POST, DELETE, OPTIONS')
+    }
+  }
+
+  async #post(req: IncomingMessage, res: ServerResponse, principal: Principal): Promise<void> {
+    checkMediaTypes(req)
+    const message = parseMessage(await readBody(req, this.#settings.maxRequestBytes))
+    switch (message.kind) {
+      case 'request':
+        return this.#request(req, res, message, principal)
+      case 'notification': {
+        const { era } = classifyEra(message.method, message.params, versionOf(req))
+        if (era === 'legacy') this.#legacy.notification(req, res, message.method, message.params, principal)
+        else res.writeHead(202).end()
+        return
+      }
+      case 'response':
+      case 'error':
+        if (eraOf(versionOf(req) ?? '') === 'modern') {
+          throw new GatewayError(
+            'REQUEST_MALFORMED',
+            'Bad Request: JSON-RPC responses cannot be posted to this endpoint',
+          )
+        }
+        return this.#legacy.response(req, res, principal)
+      case 'batch':
+        throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: JSON-RPC batches are not served')
+      case 'invalid':
+        return this.#refuse(
+          res,
+          new GatewayError('REQUEST_MALFORMED', `Invalid Request: ${message.problem}`),
+          message.id,
+        )
+    }
+  }
+
+  async #request(
+    req: IncomingMessage,
+    res: ServerResponse,
+    message: { id: string; method: string; params: JsonObject },
+    principal: Principal,
+  ): Promise<void> {
+    try {
+      const inbound = classifyEra(message.method, message.params, versionOf(req))
+      const responder = new Responder(req, res)
+      if (inbound.era === 'legacy') await this.#legacy.request(req, res, responder, message, principal)
+      else await this.#modern.request(req, res, responder, message, inbound.envelope, principal)
+    } catch (failure) {
+      this.#refuse(res, failure, message.id)
+    }
+  }
+
+  #refuse(res: ServerResponse, failure: unknown, id: string): void {
+    if (res.headersSent || res.destroyed) return
+    const rendered = renderError(failure, '', 'modern', this.#gateway.telemetry)
+    if (rendered.kind !== 'error') return
+    const text = errorText(id, rendered.error)
+    res.writeHead(rendered.http, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) })
+    res.end(text)
+  }
+}
+
+function pathOf(url: string): string {
+  const end = url.search(/[?#]/)
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function versionOf(req: IncomingMessage): string | undefined {
+  const value = req.headers['mcp-protocol-version']
+  return typeof value === 'string' ? value : undefined
+}
+
+function notAllowed(res: ServerResponse, allow: string): GatewayError {
+  res.setHeader('Allow', allow)
+  return new GatewayError('METHOD_NOT_ALLOWED', 'Method not allowed')
+}
+
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+
+function checkMediaTypes(req: IncomingMessage): void {
+  const { accept } = req.headers
+  const type = req.headers['content-type']
+  if (type !== 'application/json' && (type === undefined || !JSON_TYPE.test(type))) {
+    throw new GatewayError('MEDIA_TYPE', 'Unsupported Media Type: Content-Type must be application/json')
+  }
+  if (accept !== undefined && !/application\/(?:json|\*)|text\/(?:event-stream|\*)|\*\/\*/i.test(accept)) {
+    throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: accept application/json and text/event-stream')
+  }
+}

@@ -1,0 +1,113 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Context } from '../../../model/call.ts'
+import { Cancellation } from '../../../model/cancellation.ts'
+import { GatewayError } from '../../../model/errors.ts'
+import type { JsonObject } from '../../../model/json.ts'
+import { isObject } from '../../../model/json.ts'
+import type { Principal } from '../../../model/principal.ts'
+import { notificationText } from '../../../protocol/jsonrpc.ts'
+import { eraOf, negotiateLegacy } from '../../../protocol/revisions.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answerRequest } from '../requests.ts'
+import { cancelRunning } from '../running.ts'
+import type { Session, SessionStream } from '../sessions.ts'
+import { Sessions } from '../sessions.ts'
+import { EventStream } from './event-stream.ts'
+import type { Responder } from './responder.ts'
+import { deliver } from './deliver.ts'
+
+/** Streamable HTTP of the legacy revisions 2025-03-26 .. 2025-11-25: sessions, GET stream, DELETE. */
+export class LegacyDoor {
+  readonly #gateway: Gateway
+  readonly sessions: Sessions
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway
+    this.sessions = new Sessions(gateway)
+  }
+
+  async request(
+    req: IncomingMessage,
+    res: ServerResponse,
+    responder: Responder,
+    message: { id: string; method: string; params: JsonObject },
+    principal: Principal,
+  ): Promise<void> {
+    const { id, method, params } = message
+    const session = method === 'initialize' ? this.#open(res, params, principal) : this.#sessionOf(req, principal)
+    const signal = new Cancellation()
+    const context: Context = {
+      principal,
+      owner: session.owner,
+      era: 'legacy',
+      revision: session.revision,
+      signal,
+      streaming: true,
+    }
+    if (responder.takesEvents) context.emit = (notification) => responder.notify(notification)
+    session.running.set(id, signal)
+    // A legacy client that disconnects has not cancelled: the call goes on.
+    await deliver(responder, id, method, context, this.#gateway.telemetry, () =>
+      answerRequest(this.#gateway, method, params, context),
+    )
+    if (session.running.get(id) === signal) session.running.delete(id)
+    session.lastSeen = Date.now()
+  }
+
+  notification(
+    req: IncomingMessage,
+    res: ServerResponse,
+    method: string,
+    params: JsonObject,
+    principal: Principal,
+  ): void {
+    const session = this.#sessionOf(req, principal)
+    if (method === 'notifications/cancelled') cancelRunning(session.running, params)
+    res.writeHead(202).end()
+  }
+
+  /** A response to a request of ours; there are none on this path, and one that comes late is no fault of the client. */
+  response(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
+    this.#sessionOf(req, principal)
+    res.writeHead(202).end()
+  }
+
+  get(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
+    const { accept } = req.headers
+    if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
+      throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: the client must accept text/event-stream')
+    }
+    const session = this.#sessionOf(req, principal)
+    const events = new EventStream(res, () => session.detach(stream))
+    const stream: SessionStream = {
+      send: (method) => events.send(notificationText(method, {})),
+      close: () => events.close(),
+    }
+    session.attach(stream)
+  }
+
+  delete(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
+    this.sessions.close(this.#sessionOf(req, principal), 'ended by the client')
+    res.writeHead(200, ['Content-Length', '0']).end()
+  }
+
+  #open(res: ServerResponse, params: JsonObject, principal: Principal): Session {
+    if (!isObject(params['capabilities']) || typeof params['protocolVersion'] !== 'string') {
+      throw new GatewayError('PARAMS_INVALID', 'Invalid params: initialize needs "protocolVersion" and "capabilities"')
+    }
+    const info = params['clientInfo']
+    const client = isObject(info) && typeof info['name'] === 'string' ? info['name'].slice(0, 100) : 'unknown'
+    const session = this.sessions.open(principal, negotiateLegacy(params['protocolVersion']), client)
+    res.setHeader('Mcp-Session-Id', session.id)
+    return session
+  }
+
+  #sessionOf(req: IncomingMessage, principal: Principal): Session {
+    const version = req.headers['mcp-protocol-version']
+    if (typeof version === 'string' && eraOf(version.trim()) === undefined) {
+      throw new GatewayError('REQUEST_MALFORMED', `Bad Request: unsupported protocol version ${version.slice(0, 40)}`)
+    }
+    const id = req.headers['mcp-session-id']
+    return this.sessions.find(typeof id === 'string' ? id : undefined, principal)
+  }
+}

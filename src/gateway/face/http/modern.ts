@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Change, Context } from '../../../model/call.ts'
+import { Cancellation } from '../../../model/cancellation.ts'
+import { GatewayError } from '../../../model/errors.ts'
+import { principalOwner } from '../../../model/ids.ts'
+import type { JsonObject } from '../../../model/json.ts'
+import type { Principal } from '../../../model/principal.ts'
+import { principalKey } from '../../../model/principal.ts'
+import type { Envelope } from '../../../protocol/envelope.ts'
+import { headerMismatch } from '../../../protocol/headers.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answerRequest } from '../requests.ts'
+import { Subscription } from '../subscription.ts'
+import { deliver } from './deliver.ts'
+import { EventStream } from './event-stream.ts'
+import type { Responder } from './responder.ts'
+
+/** Streamable HTTP of 2026-07-28: no session, everything in the request. */
+export class ModernDoor {
+  readonly #gateway: Gateway
+  readonly #subscriptions = new Set<Subscription>()
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway
+  }
+
+  async request(
+    req: IncomingMessage,
+    res: ServerResponse,
+    responder: Responder,
+    message: { id: string; method: string; params: JsonObject },
+    envelope: Envelope,
+    principal: Principal,
+  ): Promise<void> {
+    const { id, method, params } = message
+    const mismatch = headerMismatch(standardHeaders(req), envelope.version, method, params)
+    if (mismatch !== undefined) throw new GatewayError('HEADER_MISMATCH', `Bad Request: ${mismatch}`)
+    if (method === 'subscriptions/listen') {
+      responder.abandon()
+      return this.#listen(res, id, params, principal)
+    }
+    const signal = new Cancellation()
+    const context: Context = {
+      principal,
+      owner: principalOwner(principalKey(principal)),
+      era: 'modern',
+      revision: envelope.version,
+      signal,
+      streaming: true,
+    }
+    if (responder.takesEvents) context.emit = (notification) => responder.notify(notification)
+    // Closing the response stream is how a modern client cancels.
+    res.once('close', () => {
+      if (!res.writableFinished) signal.cancel(new GatewayError('CANCELLED', 'the client closed the stream'))
+    })
+    await deliver(responder, id, method, context, this.#gateway.telemetry, () =>
+      answerRequest(this.#gateway, method, params, context),
+    )
+  }
+
+  closeAll(): void {
+    for (const subscription of this.#subscriptions) subscription.end()
+  }
+
+  #listen(res: ServerResponse, id: string, params: JsonObject, principal: Principal): void {
+    const subscription = new Subscription(id, params, this.#gateway.identity)
+    const unwatch = this.#gateway.core.watch(principal, (change: Change) => subscription.tell(change))
+    const events = new EventStream(res, () => {
+      unwatch()
+      this.#subscriptions.delete(subscription)
+    })
+    this.#subscriptions.add(subscription)
+    subscription.start(
+      (json) => events.send(json),
+      () => events.close(),
+    )
+  }
+}
+
+function standardHeaders(req: IncomingMessage): {
+  version: string | undefined
+  method: string | undefined
+  name: string | undefined
+} {
+  const { headers } = req
+  return {
+    version: single(headers['mcp-protocol-version']),
+    method: single(headers['mcp-method']),
+    name: single(headers['mcp-name']),
+  }
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.[0]
+}

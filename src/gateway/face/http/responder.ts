@@ -1,0 +1,138 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ByteSink, Notification, ResultStream } from '../../../model/call.ts'
+import { notificationText } from '../../../protocol/jsonrpc.ts'
+import { IdSplicer } from '../../../protocol/splice.ts'
+import { SSE_KEEP_ALIVE, sseMessage } from '../../../protocol/sse.ts'
+
+/** Clients give up on silent bodies, some after 60 s; proxies earlier. */
+const KEEP_ALIVE_MS = 15_000
+/** Notifications for a client that does not read are dropped beyond this many waiting bytes. */
+const MAX_WAITING = 1024 * 1024
+
+export const SSE_HEADERS = [
+  'Content-Type',
+  'text/event-stream',
+  'Cache-Control',
+  'no-cache, no-transform',
+  'X-Accel-Buffering',
+  'no',
+]
+
+/**
+ * The answer to one POST: a single JSON body, or an event stream from the first notification on.
+ * Written in one go wherever that is possible.
+ */
+export class Responder {
+  readonly #res: ServerResponse
+  readonly #json: boolean
+  readonly #sse: boolean
+  readonly #since = Date.now()
+  #streaming = false
+
+  constructor(req: IncomingMessage, res: ServerResponse) {
+    this.#res = res
+    const { accept } = req.headers
+    // Some clients name only one of the two types, or none: they get what they name.
+    this.#sse = accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*')
+    this.#json = accept === undefined || accept.includes('application/json') || accept.includes('*/*')
+    waiting.add(this)
+  }
+
+  /** Notifications can be delivered. */
+  get takesEvents(): boolean {
+    return this.#sse
+  }
+
+  notify({ method, params }: Notification): void {
+    if (this.#res.writableLength > MAX_WAITING) return
+    this.#upgrade()
+    this.#res.write(sseMessage(notificationText(method, params)))
+  }
+
+  /** The whole JSON-RPC response. `status` counts only when nothing has been written yet. */
+  finish(status: number, text: string): void {
+    waiting.delete(this)
+    const res = this.#res
+    if (res.destroyed) return
+    if (this.#streaming) {
+      res.end(sseMessage(text))
+    } else if (this.#json || status !== 200) {
+      res.writeHead(status, ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(text))])
+      res.end(text)
+    } else {
+      res.writeHead(200, SSE_HEADERS)
+      res.end(sseMessage(text))
+    }
+  }
+
+  /** A response that is still arriving: passed on as it comes, its id replaced by `id` (JSON text). */
+  stream(stream: ResultStream, id: string): void {
+    waiting.delete(this)
+    const res = this.#res
+    const asEvent = this.#streaming || !this.#json
+    if (asEvent) {
+      this.#upgrade()
+      res.write('event: message\ndata: ')
+    } else {
+      const { length } = stream
+      const head = ['Content-Type', 'application/json']
+      if (length !== undefined) {
+        const growth = Buffer.byteLength(id) - String(stream.upstreamId).length
+        head.push('Content-Length', String(length + growth))
+      }
+      res.writeHead(200, head)
+    }
+    const splicer = new IdSplicer(stream.upstreamId, id)
+    const write = (chunks: Buffer[]): boolean => {
+      let more = true
+      for (const chunk of chunks) if (chunk.length > 0) more = res.write(asEvent ? oneLine(chunk) : chunk)
+      return more
+    }
+    const sink: ByteSink = {
+      write: (chunk) => write(splicer.push(chunk)),
+      end: () => {
+        write(splicer.end())
+        res.end(asEvent ? '\n\n' : undefined)
+      },
+      // Half a response must not look like a whole one.
+      fail: () => res.destroy(),
+    }
+    res.on('drain', () => stream.resume())
+    res.on('close', () => {
+      if (!res.writableFinished) stream.abort(new Error('the client is gone'))
+    })
+    stream.pipe(sink)
+  }
+
+  /** Says that we are still here, as far as the client can take it. */
+  keepAlive(now: number): void {
+    if (!this.#sse || now - this.#since < KEEP_ALIVE_MS || this.#res.writableLength > MAX_WAITING) return
+    this.#upgrade()
+    this.#res.write(SSE_KEEP_ALIVE)
+  }
+
+  /** The client went away. */
+  abandon(): void {
+    waiting.delete(this)
+  }
+
+  #upgrade(): void {
+    if (this.#streaming) return
+    this.#streaming = true
+    this.#res.writeHead(200, SSE_HEADERS)
+  }
+}
+
+/** Line breaks in JSON text are only white space, but they would end an event's data line. */
+function oneLine(chunk: Buffer): Buffer {
+  if (!chunk.includes(0x0a) && !chunk.includes(0x0d)) return chunk
+  return Buffer.from(chunk.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte)))
+}
+
+/** Every POST that waits for its answer; one timer for all. */
+const waiting = new Set<Responder>()
+
+setInterval(() => {
+  const now = Date.now()
+  for (const responder of waiting) responder.keepAlive(now)
+}, KEEP_ALIVE_MS).unref()

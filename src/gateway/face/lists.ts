@@ -1,0 +1,90 @@
+import type { Era } from '../../model/backend.ts'
+import type { Catalogue, ListKind } from '../../model/catalogue.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { META } from '../../protocol/envelope.ts'
+import type { Sealer } from '../../protocol/sealed.ts'
+import type { Identity } from '../../protocol/translate.ts'
+import { legacyTool } from '../../protocol/translate.ts'
+
+const PAGE_SIZE = 1000
+/** Freshness that modern clients may assume; shorter while a backend is still connecting (contract 4). */
+const TTL_MS = 5000
+const TTL_CONNECTING_MS = 1000
+
+/** Member of the result that holds each list. */
+const MEMBERS: Readonly<Record<ListKind, string>> = {
+  tools: 'tools',
+  prompts: 'prompts',
+  resources: 'resources',
+  templates: 'resourceTemplates',
+}
+
+export interface ListRequest {
+  kind: ListKind
+  era: Era
+  cursor: unknown
+  /** Whose cursor it is: a cursor of somebody else does not open. */
+  principal: string
+  connecting: boolean
+}
+
+/** Serialised pages of one catalogue: made once, not per request. */
+const pages = new WeakMap<Catalogue, Map<string, string>>()
+
+/** JSON text of the result of a list request. Throws `PARAMS_INVALID` for a cursor that is not ours. */
+export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sealer, identity: Identity): string {
+  const start = startOf(catalogue, request, sealer)
+  const { kind, era, principal, connecting } = request
+  let cache = pages.get(catalogue)
+  if (!cache) pages.set(catalogue, (cache = new Map()))
+  const key = `${kind} ${era} ${start} ${connecting} ${principal}`
+  let text = cache.get(key)
+  if (text === undefined) {
+    text = JSON.stringify(makePage(catalogue, request, start, sealer, identity))
+    cache.set(key, text)
+  }
+  return text
+}
+
+function makePage(
+  catalogue: Catalogue,
+  { kind, era, principal, connecting }: ListRequest,
+  start: number,
+  sealer: Sealer,
+  identity: Identity,
+): JsonObject {
+  const listed = [...catalogue[kind].values()].filter((entry) => entry.visibility === 'listed')
+  const page = listed.slice(start, start + PAGE_SIZE)
+  const definitions = page.map(({ definition }) =>
+    era === 'legacy' && kind === 'tools' ? legacyTool(definition) : definition,
+  )
+  const result: JsonObject = { [MEMBERS[kind]]: definitions }
+  const last = page.at(-1)
+  if (last && start + PAGE_SIZE < listed.length) {
+    result['nextCursor'] = sealer.seal({ after: last.shown, index: start + PAGE_SIZE }, binding(kind, principal))
+  }
+  if (era === 'modern') {
+    result['resultType'] = 'complete'
+    result['ttlMs'] = connecting ? TTL_CONNECTING_MS : TTL_MS
+    result['cacheScope'] = 'public'
+    result['_meta'] = { [META.server]: identity }
+  }
+  return result
+}
+
+/** A cursor names the last entry shown, so that a changed catalogue does not break paging; its place is the fallback. */
+function startOf(catalogue: Catalogue, { kind, cursor, principal }: ListRequest, sealer: Sealer): number {
+  if (cursor === undefined) return 0
+  const opened = typeof cursor === 'string' ? sealer.open(cursor, binding(kind, principal)) : undefined
+  if (!isObject(opened)) throw new GatewayError('PARAMS_INVALID', 'Invalid cursor')
+  const { after, index } = opened
+  const listed = [...catalogue[kind].values()].filter((entry) => entry.visibility === 'listed')
+  const at = listed.findIndex((entry) => entry.shown === after)
+  return at === -1 ? Math.min(Number(index), listed.length) : at + 1
+}
+
+function binding(kind: ListKind, principal: string): string {
+  return `cursor ${kind} ${principal}`
+}

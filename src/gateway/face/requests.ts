@@ -1,0 +1,156 @@
+import type { Era } from '../../model/backend.ts'
+import type { Call, Context, Outcome, ResultStream } from '../../model/call.ts'
+import type { ListKind } from '../../model/catalogue.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { principalKey } from '../../model/principal.ts'
+import { META } from '../../protocol/envelope.ts'
+import { methodNotFound } from '../../protocol/jsonrpc.ts'
+import { SUPPORTED_MODERN, negotiateLegacy } from '../../protocol/revisions.ts'
+import { legacyResult, modernResult } from '../../protocol/translate.ts'
+import type { Gateway } from '../gateway.ts'
+import { listPage } from './lists.ts'
+
+/** An answer at a door: JSON text of the result, or a response that is still arriving. */
+export type Answer = { kind: 'text'; text: string } | { kind: 'stream'; stream: ResultStream }
+
+interface Method {
+  /** A method that is not of this era does not exist there. */
+  eras: readonly Era[]
+  answer: (gateway: Gateway, params: JsonObject, context: Context) => Answer | Promise<Answer>
+}
+
+const BOTH: readonly Era[] = ['legacy', 'modern']
+
+/** Every request that the gateway answers. An absent row is a method that does not exist. */
+const METHODS: Readonly<Record<string, Method>> = {
+  initialize: { eras: ['legacy'], answer: initialize },
+  ping: { eras: ['legacy'], answer: () => ({ kind: 'text', text: '{}' }) },
+  'server/discover': { eras: ['modern'], answer: discover },
+  'tools/list': list('tools'),
+  'prompts/list': list('prompts'),
+  'resources/list': list('resources'),
+  'resources/templates/list': list('templates'),
+  'tools/call': {
+    eras: BOTH,
+    answer: (gateway, params, context) => {
+      checkArguments(params)
+      return invoke(gateway, { kind: 'tool', name: textOf(params, 'name'), params }, context)
+    },
+  },
+  'prompts/get': {
+    eras: BOTH,
+    answer: (gateway, params, context) => {
+      checkArguments(params)
+      return invoke(gateway, { kind: 'prompt', name: textOf(params, 'name'), params }, context)
+    },
+  },
+  'resources/read': {
+    eras: BOTH,
+    answer: (gateway, params, context) =>
+      invoke(gateway, { kind: 'resource', uri: textOf(params, 'uri'), params }, context),
+  },
+  'completion/complete': {
+    eras: BOTH,
+    answer: (gateway, params, context) => invoke(gateway, { kind: 'complete', ref: refOf(params), params }, context),
+  },
+}
+
+/** Answers one request of either era. Throws `GatewayError`s. */
+export async function answerRequest(
+  gateway: Gateway,
+  method: string,
+  params: JsonObject,
+  context: Context,
+): Promise<Answer> {
+  const row = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined
+  if (!row?.eras.includes(context.era)) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
+  return row.answer(gateway, params, context)
+}
+
+/** What the gateway carries, whatever backends there are: lists change, so clients must be told that they may. */
+const CAPABILITIES: JsonObject = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true },
+  completions: {},
+}
+
+function initialize(gateway: Gateway, params: JsonObject): Answer {
+  const result: JsonObject = {
+    protocolVersion: negotiateLegacy(params['protocolVersion']),
+    capabilities: CAPABILITIES,
+    serverInfo: gateway.identity,
+  }
+  const { instructions } = gateway.current.keeper.catalogue
+  if (instructions !== undefined) result['instructions'] = instructions
+  return { kind: 'text', text: JSON.stringify(result) }
+}
+
+function discover(gateway: Gateway): Answer {
+  const { keeper } = gateway.current
+  const { instructions } = keeper.catalogue
+  const result: JsonObject = {
+    resultType: 'complete',
+    supportedVersions: [...SUPPORTED_MODERN],
+    capabilities: CAPABILITIES,
+    ...(instructions !== undefined && { instructions }),
+    ttlMs: keeper.pending > 0 ? 1000 : 5000,
+    cacheScope: 'public',
+    _meta: { [META.server]: gateway.identity },
+  }
+  return { kind: 'text', text: JSON.stringify(result) }
+}
+
+function list(kind: ListKind): Method {
+  return {
+    eras: BOTH,
+    answer: async (gateway, params, context) => {
+      const catalogue = await gateway.core.catalogue(context)
+      const request = {
+        kind,
+        era: context.era,
+        cursor: params['cursor'],
+        principal: principalKey(context.principal),
+        connecting: gateway.current.keeper.pending > 0,
+      }
+      return { kind: 'text', text: listPage(catalogue, request, gateway.sealer, gateway.identity) }
+    },
+  }
+}
+
+async function invoke(gateway: Gateway, call: Call, context: Context): Promise<Answer> {
+  const outcome = await gateway.core.invoke(call, context)
+  if (outcome.kind === 'stream') return outcome
+  return { kind: 'text', text: JSON.stringify(resultFor(gateway, call, outcome, context)) }
+}
+
+function resultFor(gateway: Gateway, call: Call, outcome: Outcome & { kind: 'result' }, context: Context): JsonObject {
+  if (context.era === 'modern') return modernResult(call.kind, outcome.value, gateway.identity)
+  return outcome.era === 'modern' ? legacyResult(outcome.value) : outcome.value
+}
+
+function textOf(params: JsonObject, field: string): string {
+  const value = params[field]
+  if (typeof value === 'string') return value
+  throw new GatewayError('PARAMS_INVALID', `Invalid params: "${field}" must be a string`)
+}
+
+function checkArguments(params: JsonObject): void {
+  const value = params['arguments']
+  if (value === undefined || isObject(value)) return
+  throw new GatewayError('PARAMS_INVALID', 'Invalid params: "arguments" must be an object')
+}
+
+function refOf(params: JsonObject): (Call & { kind: 'complete' })['ref'] {
+  const { ref, argument } = params
+  if (!isObject(argument) || typeof argument['name'] !== 'string' || typeof argument['value'] !== 'string') {
+    throw new GatewayError('PARAMS_INVALID', 'Invalid params: "argument" must hold the strings "name" and "value"')
+  }
+  if (isObject(ref)) {
+    if (ref['type'] === 'ref/prompt') return { type: 'prompt', name: textOf(ref, 'name') }
+    if (ref['type'] === 'ref/resource') return { type: 'resource', uri: textOf(ref, 'uri') }
+  }
+  throw new GatewayError('PARAMS_INVALID', 'Invalid params: "ref" must be a ref/prompt or a ref/resource')
+}

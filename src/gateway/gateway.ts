@@ -1,0 +1,87 @@
+import { diffCatalogues } from '../aggregation/diff.ts'
+import { BackendLeases } from '../backends/leases.ts'
+import type { GatewayConfig } from '../config/gateway-config.ts'
+import type { Change, Core } from '../model/call.ts'
+import type { OwnerKey } from '../model/ids.ts'
+import { Sealer } from '../protocol/sealed.ts'
+import type { Identity } from '../protocol/translate.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import { Generation } from './generation.ts'
+
+/** How long calls of an old generation may go on after a reload. */
+const RETIRE_GRACE_MS = 60_000
+
+/** The gateway behind its doors: one current generation, swapped whole. */
+export class Gateway {
+  readonly identity: Identity
+  readonly telemetry: Telemetry
+  readonly sealer: Sealer
+  readonly startedAt = Date.now()
+  /** What doors call. It follows the current generation. */
+  readonly core: Core
+  readonly #leases = new BackendLeases()
+  readonly #watchers = new Set<(change: Change) => void>()
+  readonly #retiring = new Set<Promise<boolean>>()
+  #current: Generation
+
+  constructor(config: GatewayConfig, identity: Identity, telemetry: Telemetry) {
+    this.identity = identity
+    this.telemetry = telemetry
+    this.sealer = new Sealer(config.sealingKeys)
+    this.core = {
+      catalogue: (context) => this.#current.core.catalogue(context),
+      invoke: (call, context) => this.#current.core.invoke(call, context),
+      watch: (_principal, listener) => {
+        this.#watchers.add(listener)
+        return () => this.#watchers.delete(listener)
+      },
+    }
+    this.#current = this.#generation(config, 1)
+  }
+
+  get current(): Generation {
+    return this.#current
+  }
+
+  /** Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are. */
+  reload(config: GatewayConfig): void {
+    const old = this.#current
+    const next = this.#generation(config, old.keeper.catalogue.version + 1)
+    this.#current = next
+    const retiring = old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(retiring))
+    this.#retiring.add(retiring)
+    this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
+    this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
+  }
+
+  /** A client is gone for good: what is open upstream in its name is closed. */
+  release(owner: OwnerKey): void {
+    this.#current.releaseOwner(owner)
+  }
+
+  /** Ends every backend after running calls have had `graceMs`. Whether nothing was cut short. */
+  async close(graceMs: number): Promise<boolean> {
+    const finished = await this.#current.retire(graceMs)
+    await this.#leases.closeAll()
+    return finished
+  }
+
+  #generation(config: GatewayConfig, version: number): Generation {
+    const generation: Generation = new Generation(config, {
+      leases: this.#leases,
+      identity: this.identity,
+      telemetry: this.telemetry,
+      watch: (principal, listener) => this.core.watch(principal, listener),
+      version,
+      onChange: (change) => {
+        if (generation === this.#current) this.#announce(change)
+      },
+    })
+    return generation
+  }
+
+  #announce(change: Change): void {
+    if (!change.tools && !change.prompts && !change.resources) return
+    for (const watcher of this.#watchers) watcher(change)
+  }
+}

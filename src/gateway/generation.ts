@@ -1,0 +1,105 @@
+import { diffCatalogues } from '../aggregation/diff.ts'
+import type { Backend } from '../backends/backend.ts'
+import type { BackendLeases } from '../backends/leases.ts'
+import type { GatewayConfig } from '../config/gateway-config.ts'
+import type { Change, Core, Outcome } from '../model/call.ts'
+import type { BackendId, OwnerKey } from '../model/ids.ts'
+import type { Identity } from '../protocol/translate.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import { compose } from './compose.ts'
+import { dispatcher, resolveEntry } from './dispatch.ts'
+import { CatalogueKeeper } from './keeper.ts'
+import { deadlineLayer } from './layers/deadline.ts'
+import { observeLayer } from './layers/observe.ts'
+
+export interface GenerationParts {
+  leases: BackendLeases
+  identity: Identity
+  telemetry: Telemetry
+  watch: Core['watch']
+  /** Version of the first catalogue. */
+  version: number
+  /** Told when the lists of this generation change. */
+  onChange: (change: Change) => void
+}
+
+/** One configuration, alive: its backends, its catalogue, and the core composed over them. */
+export class Generation {
+  readonly config: GatewayConfig
+  readonly backends: readonly Backend[]
+  readonly keeper: CatalogueKeeper
+  readonly core: Core
+  /** Backends that were already running. */
+  readonly kept: number
+  readonly #leases: BackendLeases
+  readonly #keys: readonly string[]
+  #calls = 0
+  #onIdle: (() => void) | undefined
+
+  constructor(config: GatewayConfig, parts: GenerationParts) {
+    const { leases, identity, telemetry } = parts
+    this.config = config
+    this.#leases = leases
+    const options = {
+      identity,
+      telemetry,
+      maxMessageBytes: config.door.maxMessageBytes,
+      pool: config.sessions,
+      failure: config.failure,
+    }
+    const leased = config.backends.map((spec) => leases.acquire(spec, options))
+    this.#keys = leased.map(({ key }) => key)
+    this.backends = leased.map(({ backend }) => backend)
+    this.kept = leased.filter(({ fresh }) => !fresh).length
+    this.keeper = new CatalogueKeeper(
+      this.backends.filter(({ spec }) => !spec.disabled),
+      config.aggregation,
+      telemetry,
+      parts.version,
+      (before, after) => parts.onChange(diffCatalogues(before, after)),
+    )
+    const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
+    const core = compose(dispatcher(this.keeper, byId, parts.watch), [
+      observeLayer(telemetry),
+      deadlineLayer(config.timeouts, (call) => resolveEntry(this.keeper.catalogue, call)?.route.backend),
+    ])
+    this.core = { ...core, invoke: (call, context) => this.#counted(core.invoke(call, context)) }
+    for (const { backend, fresh } of leased) if (fresh) backend.start()
+  }
+
+  async #counted(running: Promise<Outcome>): Promise<Outcome> {
+    this.#calls++
+    const ended = (): void => {
+      if (--this.#calls === 0) this.#onIdle?.()
+    }
+    try {
+      const outcome = await running
+      if (outcome.kind === 'stream') outcome.stream.onFinish(ended)
+      else ended()
+      return outcome
+    } catch (error) {
+      ended()
+      throw error
+    }
+  }
+
+  releaseOwner(owner: OwnerKey): void {
+    for (const backend of this.backends) backend.release(owner).catch(() => {})
+  }
+
+  /** Lets running calls finish for at most `graceMs`, then gives the backends back. Whether all calls finished. */
+  async retire(graceMs: number): Promise<boolean> {
+    this.keeper.close()
+    let timer: NodeJS.Timeout | undefined
+    if (this.#calls > 0) {
+      await Promise.race([
+        new Promise<void>((resolve) => (this.#onIdle = resolve)),
+        new Promise((resolve) => (timer = setTimeout(resolve, graceMs))),
+      ])
+      clearTimeout(timer)
+    }
+    const finished = this.#calls === 0
+    for (const key of this.#keys) this.#leases.release(key)
+    return finished
+  }
+}

@@ -1,0 +1,136 @@
+import type { Claims } from '../aggregation/claims.ts'
+import { claimsOf } from '../aggregation/claims.ts'
+import { buildCatalogue } from '../aggregation/build.ts'
+import { estimateTokens } from '../aggregation/tokens.ts'
+import type { Backend } from '../backends/backend.ts'
+import type { Catalogue } from '../model/catalogue.ts'
+import type { AggregationSettings } from '../model/settings.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+
+/** The first list waits this long for a backend that is still connecting, once per backend. */
+const FIRST_LIST_WAIT_MS = 2000
+/** Conflicts and dropped definitions that are told one by one; the rest is counted. */
+const MAX_NOTES = 3
+/** Changes that come together make one catalogue. */
+const COALESCE_MS = 5
+
+/** Keeps the catalogue of one generation up to date with its backends. */
+export class CatalogueKeeper {
+  readonly #backends: readonly Backend[]
+  readonly #settings: AggregationSettings
+  readonly #telemetry: Telemetry
+  readonly #onChange: (before: Catalogue, after: Catalogue) => void
+  readonly #unsubscribe: (() => void)[]
+  readonly #waitedFor = new Set<Backend>()
+  readonly #toldNotes = new Set<string>()
+  #claims: Claims = new Map()
+  /** Shown names are settled: the first list has been given, or every backend has answered. */
+  #settled = false
+  #timer: NodeJS.Timeout | undefined
+  #catalogue: Catalogue
+
+  constructor(
+    backends: readonly Backend[],
+    settings: AggregationSettings,
+    telemetry: Telemetry,
+    version: number,
+    onChange: (before: Catalogue, after: Catalogue) => void,
+  ) {
+    this.#backends = backends
+    this.#settings = settings
+    this.#telemetry = telemetry
+    this.#onChange = onChange
+    this.#catalogue = this.#build(version)
+    this.#unsubscribe = backends.map((backend) => backend.subscribe(() => this.#rebuildSoon()))
+  }
+
+  /** As it is now, without waiting. */
+  get catalogue(): Catalogue {
+    return this.#catalogue
+  }
+
+  /** Backends that have not answered or failed yet. */
+  get pending(): number {
+    return this.#backends.filter(({ state }) => state.kind === 'connecting').length
+  }
+
+  /** For a list: waits for backends that are still connecting, 2 s at most and once for each. */
+  async forList(): Promise<Catalogue> {
+    const fresh = this.#backends.filter(
+      (backend) => backend.state.kind === 'connecting' && !this.#waitedFor.has(backend),
+    )
+    if (fresh.length > 0) {
+      await Promise.race([
+        Promise.all(fresh.map(answered)),
+        new Promise((resolve) => setTimeout(resolve, FIRST_LIST_WAIT_MS).unref()),
+      ])
+      for (const backend of fresh) this.#waitedFor.add(backend)
+    }
+    if (this.#timer) this.#rebuild()
+    if (!this.#settled) this.#settle()
+    return this.#catalogue
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+  }
+
+  #settle(): void {
+    this.#settled = true
+    this.#claims = claimsOf(this.#catalogue, this.#claims)
+  }
+
+  #rebuildSoon(): void {
+    this.#timer ??= setTimeout(() => this.#rebuild(), COALESCE_MS)
+  }
+
+  #rebuild(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const before = this.#catalogue
+    this.#catalogue = this.#build(before.version + 1)
+    if (this.#settled) this.#claims = claimsOf(this.#catalogue, this.#claims)
+    else if (this.pending === 0) this.#settle()
+    this.#onChange(before, this.#catalogue)
+    this.#tell()
+  }
+
+  #build(version: number): Catalogue {
+    const contributions = this.#backends.map(({ spec, lists, reachable }) => ({ backend: spec.id, lists, reachable }))
+    return buildCatalogue(contributions, this.#settings, this.#claims, version)
+  }
+
+  #tell(): void {
+    const { tools, prompts, resources, templates, notes, conflicts, version } = this.#catalogue
+    const news = [...notes, ...conflicts.map((conflict) => conflict.resolution)].filter(
+      (note) => !this.#toldNotes.has(note),
+    )
+    for (const message of news) this.#toldNotes.add(message)
+    for (const message of news.slice(0, MAX_NOTES)) this.#telemetry.emit('catalogue.note', { message })
+    if (news.length > MAX_NOTES) {
+      const message = `and ${news.length - MAX_NOTES} more of this kind: "vmcp tools" shows them all`
+      this.#telemetry.emit('catalogue.note', { message })
+    }
+    const listed = [...tools.values()].filter((entry) => entry.visibility === 'listed')
+    this.#telemetry.emit('catalogue.changed', {
+      version,
+      tools: listed.length,
+      prompts: prompts.size,
+      resources: resources.size + templates.size,
+      tokens: listed.reduce((sum, entry) => sum + estimateTokens(entry.definition), 0),
+      pending: this.pending,
+    })
+  }
+}
+
+async function answered(backend: Backend): Promise<void> {
+  if (backend.state.kind !== 'connecting') return
+  await new Promise<void>((resolve) => {
+    const unsubscribe = backend.subscribe(() => {
+      if (backend.state.kind === 'connecting') return
+      unsubscribe()
+      resolve()
+    })
+  })
+}

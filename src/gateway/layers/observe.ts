@@ -1,0 +1,36 @@
+import type { Call, Layer } from '../../model/call.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { Telemetry } from '../../telemetry/events.ts'
+
+/** Tells of every call, refusals included. */
+export function observeLayer(telemetry: Telemetry): Layer {
+  return (inner) => ({
+    ...inner,
+    async invoke(call, context) {
+      const started = performance.now()
+      try {
+        const outcome = await inner.invoke(call, context)
+        if (telemetry.active) {
+          telemetry.emit('call.done', { method: call.kind, name: subject(call), ms: performance.now() - started })
+        }
+        return outcome
+      } catch (error) {
+        const { code, message } = error instanceof GatewayError ? error : { code: 'INTERNAL', message: String(error) }
+        telemetry.emit('call.failed', { method: call.kind, name: subject(call), code, message })
+        throw error
+      }
+    },
+  })
+}
+
+function subject(call: Call): string {
+  switch (call.kind) {
+    case 'tool':
+    case 'prompt':
+      return call.name
+    case 'resource':
+      return call.uri
+    case 'complete':
+      return call.ref.type === 'prompt' ? call.ref.name : call.ref.uri
+  }
+}

@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs'
+import type { Context } from '../../model/call.ts'
+import { Cancellation } from '../../model/cancellation.ts'
+import { GatewayError } from '../../model/errors.ts'
+import { principalOwner } from '../../model/ids.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { ANONYMOUS, principalKey } from '../../model/principal.ts'
+import { parseJson } from '../../protocol/json.ts'
+import { LATEST_MODERN } from '../../protocol/revisions.ts'
+import type { Command } from '../args.ts'
+import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
+import { CliError, EXIT, usageError } from '../exit.ts'
+import { withGateway } from '../session.ts'
+import { print, printError } from '../terminal.ts'
+
+export const callCommand: Command = {
+  name: 'call',
+  usage: '[FILE|DIR...] TOOL [JSON|-] [options]',
+  summary: 'Call one tool and print what it answers.',
+  flags: { ...CONFIG_FLAGS, json: { type: 'boolean', help: 'print the whole result object as received' } },
+  notes: [
+    'Arguments that are existing paths are files, the first other one is TOOL. "-" reads the arguments from standard input.',
+    'Exits with 1 when the call fails, a result flagged isError included.',
+  ],
+  examples: [
+    `vmcp call mcp.json everything_echo '{"message":"hello"}'`,
+    `echo '{"path":"notes"}' | vmcp call mcp.json filesystem_list_directory - --json`,
+  ],
+  run: async (args) => {
+    const { files, tool, input } = split(args.positionals)
+    const parameters = argumentsFrom(input)
+    const { config } = await loadOrExit(sourceOf(args, files))
+    return withGateway(config, async (gateway) => {
+      const context: Context = {
+        principal: ANONYMOUS,
+        owner: principalOwner(principalKey(ANONYMOUS)),
+        era: 'modern',
+        revision: LATEST_MODERN,
+        signal: new Cancellation(),
+        streaming: false,
+        emit: ({ params }) => printError(`progress: ${JSON.stringify(params['message'] ?? params['progress'])}`),
+      }
+      const params: JsonObject = { name: tool, arguments: parameters, _meta: { progressToken: 1 } }
+      const outcome = await gateway.core
+        .invoke({ kind: 'tool', name: tool, params }, context)
+        .catch((error: unknown) => {
+          if (!(error instanceof GatewayError)) throw error
+          const known = [...gateway.current.keeper.catalogue.tools.keys()]
+          const hint =
+            error.code === 'NOT_AVAILABLE' ? `tools: ${known.join(', ').slice(0, 1000) || 'none'}` : undefined
+          throw new CliError(EXIT.failed, error.message, hint)
+        })
+      if (outcome.kind === 'stream') throw new Error('a stream was not asked for')
+      const result = outcome.value
+      if (args.on('json')) print(JSON.stringify(result, null, 2))
+      else showContent(result)
+      return result['isError'] === true ? EXIT.failed : EXIT.ok
+    })
+  },
+}
+
+function split(positionals: readonly string[]): { files: string[]; tool: string; input: string | undefined } {
+  const first = positionals.findIndex((argument) => argument === '-' || !existsSync(argument))
+  const tool = first === -1 ? undefined : positionals[first]
+  if (tool === undefined || tool === '-') throw usageError('name the tool to call', 'call')
+  const [input, extra] = positionals.slice(first + 1)
+  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`, 'call')
+  return { files: positionals.slice(0, first), tool, input }
+}
+
+function argumentsFrom(input: string | undefined): JsonObject {
+  const text = input === '-' ? readFileSync(0, 'utf8') : (input ?? '{}')
+  try {
+    const value = parseJson(text)
+    if (isObject(value)) return value
+  } catch {
+    // Told below.
+  }
+  throw usageError('the arguments must be a JSON object', 'call')
+}
+
+function showContent(result: JsonObject): void {
+  const content = Array.isArray(result['content']) ? result['content'] : []
+  for (const block of content) {
+    if (isObject(block) && block['type'] === 'text') print(String(block['text'] as string))
+    else print(JSON.stringify(block))
+  }
+  if (content.length === 0) print(JSON.stringify(result['structuredContent'] ?? result, null, 2))
+}

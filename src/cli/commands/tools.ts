@@ -1,0 +1,96 @@
+import { estimateTokens } from '../../aggregation/tokens.ts'
+import type { Entry } from '../../model/catalogue.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
+import type { Command } from '../args.ts'
+import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
+import { EXIT } from '../exit.ts'
+import { withGateway } from '../session.ts'
+import { count, paintFor, plain, print, table } from '../terminal.ts'
+
+interface Report {
+  tools: Record<string, unknown>[]
+  backends: Record<string, unknown>[]
+  conflicts: { name: string; backends: readonly string[]; resolution: string }[]
+  tokens: number
+}
+
+export const toolsCommand: Command = {
+  name: 'tools',
+  usage: '[FILE|DIR...] [options]',
+  summary: 'Show the catalogue that clients would see: names, backends, conflicts, tokens.',
+  flags: { ...CONFIG_FLAGS, json: { type: 'boolean', help: 'print the catalogue as JSON' } },
+  notes: ['Exits with 1 when a name that several backends claim is withheld (strategy "manual").'],
+  examples: ['vmcp tools mcp.json', 'vmcp tools mcp.json --json | jq .tokens'],
+  run: async (args) => {
+    const { config } = await loadOrExit(sourceOf(args))
+    return withGateway(config, async (gateway) => {
+      const catalogue = await gateway.current.keeper.forList()
+      const report = reportOf(gateway)
+      if (args.on('json')) print(JSON.stringify(report, null, 2))
+      else show(report)
+      return catalogue.conflicts.some(({ withheld }) => withheld) ? EXIT.failed : EXIT.ok
+    })
+  },
+}
+
+function reportOf(gateway: Gateway): Report {
+  const { backends, keeper } = gateway.current
+  const { catalogue } = keeper
+  const tools = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed').map(toolRow)
+  return {
+    tools,
+    backends: backends.map(({ spec, state, lists, revision }) => ({
+      name: spec.id,
+      transport: spec.endpoint.kind,
+      state: state.kind,
+      ...(revision !== undefined && { revision }),
+      tools: lists?.tools.length ?? 0,
+      resources: (lists?.resources.length ?? 0) + (lists?.templates.length ?? 0),
+      prompts: lists?.prompts.length ?? 0,
+      ...(state.kind === 'ready' && { ms: Math.round(state.ms) }),
+      ...(state.kind === 'failing' && { error: state.fault.message }),
+    })),
+    conflicts: catalogue.conflicts.map(({ name, backends: claimants, resolution }) => ({
+      name,
+      backends: claimants,
+      resolution,
+    })),
+    tokens: tools.reduce((sum, tool) => sum + tool.tokens, 0),
+  }
+}
+
+function toolRow({ shown, route, definition, conflict }: Entry) {
+  const { title, description } = definition
+  return {
+    name: shown,
+    backend: route.backend,
+    nativeName: route.native,
+    ...(typeof title === 'string' && { title }),
+    ...(typeof description === 'string' && { description }),
+    tokens: estimateTokens(definition),
+    ...(conflict !== undefined && { conflict }),
+  }
+}
+
+function show(report: Report): void {
+  const paint = paintFor(process.stdout)
+  const rows = report.tools.map((tool) => [
+    String(tool['name']),
+    String(tool['backend']),
+    tool['nativeName'] === tool['name'] ? '' : plain(String(tool['nativeName'])),
+    String(tool['tokens']),
+    plain(String(tool['conflict'] ?? '')),
+  ])
+  if (rows.length > 0) print(table([['TOOL', 'BACKEND', 'NATIVE NAME', 'TOKENS', 'CONFLICT'], ...rows]))
+  print('')
+  for (const backend of report.backends) {
+    const failed = backend['state'] !== 'ready'
+    const what = failed
+      ? paint.bad(plain(`${String(backend['state'])}: ${String(backend['error'] ?? 'no answer')}`))
+      : `${String(backend['revision'])}, ${count(Number(backend['tools']), 'tool')}, ` +
+        `${count(Number(backend['resources']), 'resource')}, ${count(Number(backend['prompts']), 'prompt')}, ${String(backend['ms'])} ms`
+    print(`${paint.bold(String(backend['name']))} (${String(backend['transport'])}): ${what}`)
+  }
+  for (const { resolution } of report.conflicts) print(`${paint.warn('conflict')}: ${plain(resolution)}`)
+  print(`\n${count(report.tools.length, 'tool')}, about ${report.tokens} tokens in a client's context`)
+}

@@ -1,0 +1,60 @@
+import type { GatewayConfig } from '../../config/gateway-config.ts'
+import type { EventName, Events } from '../../telemetry/events.ts'
+import { count, paintFor, plain, print } from '../terminal.ts'
+
+/** A subscriber that shows people what they need to know; it answers whether the event was one of those. */
+export type Banner = <Name extends EventName>(name: Name, data: Events[Name]) => boolean
+
+export function banner(config: GatewayConfig): Banner {
+  const paint = paintFor(process.stdout)
+  const live = config.backends.filter(({ disabled }) => !disabled)
+  const width = Math.max(0, ...live.map(({ id }) => id.length))
+  let announced = ''
+
+  const show: { [Name in EventName]?: (data: Events[Name]) => void } = {
+    'gateway.listening': ({ url, name }) => {
+      print(`${paint.bold(name)} listens at ${paint.bold(url)}\n`)
+      print(connectText(url))
+      print(`\n${count(live.length, 'backend')}:`)
+    },
+    'backend.ready': (b) => {
+      const what = [count(b.tools, 'tool'), count(b.resources, 'resource'), count(b.prompts, 'prompt')].join(', ')
+      print(
+        `  ${paint.good('ready')}  ${b.backend.padEnd(width)}  ${b.transport}  ${b.revision}  ${what}  ${Math.round(b.ms)} ms`,
+      )
+    },
+    'backend.failing': ({ backend, transport, fault, retryInMs }) => {
+      const hint = fault.hint === undefined ? '' : ` (${fault.hint})`
+      const retry = retryInMs === undefined ? '' : paint.dim('  trying again')
+      print(`  ${paint.bad('away ')}  ${backend.padEnd(width)}  ${transport}  ${plain(fault.message)}${hint}${retry}`)
+    },
+    'catalogue.changed': (c) => {
+      if (c.pending > 0) return
+      const what = [count(c.tools, 'tool'), count(c.resources, 'resource'), count(c.prompts, 'prompt')].join(', ')
+      const text = `catalogue: ${what}, about ${c.tokens} tokens in a client's context`
+      if (text !== announced) print(text)
+      announced = text
+    },
+    'gateway.stopping': ({ reason }) => print(`\nstopping (${reason})`),
+    'config.reloaded': ({ backends, kept }) =>
+      print(`configuration reloaded: ${count(backends, 'backend')}, ${kept} kept as they are`),
+  }
+
+  return (name, data) => {
+    const say = show[name] as ((data: unknown) => void) | undefined
+    say?.(data)
+    return say !== undefined
+  }
+}
+
+/** The exact lines that connect the usual clients. */
+function connectText(url: string): string {
+  const vscode = JSON.stringify({ name: 'vmcp', type: 'http', url })
+  const cursor = JSON.stringify({ mcpServers: { vmcp: { url } } })
+  return [
+    'Connect a client:',
+    `  Claude    claude mcp add --transport http vmcp ${url}`,
+    `  VS Code   code --add-mcp '${vscode}'`,
+    `  Cursor    ~/.cursor/mcp.json: ${cursor}`,
+  ].join('\n')
+}

@@ -1,0 +1,78 @@
+import { isLoopbackName } from '../../gateway/face/http/guard.ts'
+import { HttpDoor } from '../../gateway/face/http/door.ts'
+import { Gateway } from '../../gateway/gateway.ts'
+import { Telemetry } from '../../telemetry/events.ts'
+import { logger } from '../../telemetry/log.ts'
+import { CliError, EXIT } from '../exit.ts'
+import { printError } from '../terminal.ts'
+import { banner } from './banner.ts'
+import type { ServeOptions } from './runtime.ts'
+import { nextSignal, shutDown } from './runtime.ts'
+import { watchFiles } from './watch.ts'
+
+export interface HttpOptions extends ServeOptions {
+  host: string
+  port: number
+}
+
+/** Serves over HTTP until a signal comes. Resolves with the exit code. */
+export async function serveHttp(options: HttpOptions): Promise<number> {
+  const { config, host } = options
+  checkExposure(options)
+  const signal = nextSignal()
+  const telemetry = new Telemetry()
+  telemetry.subscribe(listenerFor(options))
+  const gateway = new Gateway(config, options.identity, telemetry)
+  let door: HttpDoor
+  try {
+    door = await HttpDoor.listen(gateway, options, config.door)
+  } catch (error) {
+    await gateway.close(0)
+    throw listenFault(error, host, options.port)
+  }
+  const name = host.includes(':') ? `[${host}]` : host
+  telemetry.emit('gateway.listening', { url: `http://${name}:${door.port}/mcp`, transport: 'http', name: config.name })
+  const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry) : undefined
+  const reason = await signal
+  unwatch?.()
+  door.stop()
+  const exitCode = await shutDown(gateway, telemetry, reason)
+  door.destroy()
+  return exitCode
+}
+
+/** Anonymous callers from other machines are let in only when the file says so in words. */
+function checkExposure({ config, host }: HttpOptions): void {
+  if (isLoopbackName(host) || config.incomingAuth.type !== 'anonymous') return
+  if (!config.incomingAuth.explicit) {
+    throw new CliError(
+      EXIT.config,
+      `refusing to listen on ${host} without authentication: everybody who reaches this address could use every tool`,
+      'write "incomingAuth: { type: anonymous }" into the configuration if that is what you want',
+    )
+  }
+  printError(`warning: listening on ${host} without authentication, as incomingAuth.type: anonymous says`)
+}
+
+/** People read the banner on standard output and warnings on standard error; collectors read one stream of events. */
+function listenerFor({ format, level, config }: HttpOptions): ReturnType<typeof logger> {
+  if (format === 'json') return logger('json', level, (line) => process.stdout.write(line))
+  const show = banner(config)
+  const log = logger('text', level, (line) => process.stderr.write(line))
+  return (name, data) => {
+    if (!show(name, data)) log(name, data)
+  }
+}
+
+function listenFault(error: unknown, host: string, port: number): CliError {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') {
+    return new CliError(
+      EXIT.failed,
+      `port ${port} on ${host} is taken`,
+      'choose another one with --port, or --port 0 for a free one',
+    )
+  }
+  if (code === 'EACCES') return new CliError(EXIT.failed, `port ${port} needs more rights`, 'choose one above 1023')
+  return new CliError(EXIT.failed, `cannot listen on ${host}:${port}: ${code ?? String(error)}`)
+}

@@ -1,0 +1,67 @@
+import type { FSWatcher } from 'node:fs'
+import { watch } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { formatFault } from '../../config/format.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
+import type { Telemetry } from '../../telemetry/events.ts'
+import type { Source } from '../configuration.ts'
+import { load } from '../configuration.ts'
+import { CliError } from '../exit.ts'
+import { refuseUnserved } from '../later.ts'
+
+/** Editors write in several steps. */
+const QUIET_MS = 150
+
+/** Reloads when one of the files changes. Call the result to stop. */
+export function watchFiles(
+  files: readonly string[],
+  source: Source,
+  gateway: Gateway,
+  telemetry: Telemetry,
+): () => void {
+  let watchers: FSWatcher[] = []
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> = Promise.resolve()
+
+  const follow = (paths: readonly string[]): void => {
+    for (const watcher of watchers) watcher.close()
+    // Folders, not files: editors replace a file, and a watch on the old one would hear nothing more.
+    const names = new Set(paths.map((path) => basename(path)))
+    watchers = [...new Set(paths.flatMap((path) => [dirname(path), path]))].flatMap((path) => {
+      try {
+        return [
+          watch(path, (_event, name) =>
+            name === null || names.has(name) || paths.includes(path) ? soon() : undefined,
+          ),
+        ]
+      } catch {
+        return []
+      }
+    })
+  }
+  const soon = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => (running = running.then(reload)), QUIET_MS)
+  }
+  const reload = async (): Promise<void> => {
+    try {
+      const { config, faults, files: read } = await load(source)
+      follow(read)
+      if (!config) {
+        telemetry.emit('config.rejected', { faults: faults.filter((f) => f.severity === 'error').map(formatFault) })
+        return
+      }
+      refuseUnserved(config)
+      gateway.reload(config)
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error
+      telemetry.emit('config.rejected', { faults: [error.message] })
+    }
+  }
+
+  follow(files)
+  return () => {
+    clearTimeout(timer)
+    for (const watcher of watchers) watcher.close()
+  }
+}

@@ -1,0 +1,42 @@
+import { loadConfig } from '../../src/config/load.ts'
+import { HttpDoor } from '../../src/gateway/face/http/door.ts'
+import { Gateway } from '../../src/gateway/gateway.ts'
+import type { JsonObject } from '../../src/model/json.ts'
+import type { EventName, Events } from '../../src/telemetry/events.ts'
+import { Telemetry } from '../../src/telemetry/events.ts'
+
+export interface TestGateway {
+  /** Ends in `/mcp`. */
+  url: string
+  gateway: Gateway
+  /** Everything that was told, oldest first. */
+  events: { name: EventName; data: Events[EventName] }[]
+  reload(config: JsonObject): Promise<void>
+  close(): Promise<void>
+}
+
+/** A gateway in this process, behind its HTTP door on a free port, from a configuration as a user would write it. */
+export async function startGateway(config: JsonObject): Promise<TestGateway> {
+  const telemetry = new Telemetry()
+  const events: TestGateway['events'] = []
+  telemetry.subscribe((name, data) => events.push({ name, data }))
+  const gateway = new Gateway(await checked(config), { name: 'vmcp', version: '0.0.0-test' }, telemetry)
+  const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port: 0 }, gateway.current.config.door)
+  return {
+    url: `http://127.0.0.1:${door.port}/mcp`,
+    gateway,
+    events,
+    reload: async (next) => gateway.reload(await checked(next)),
+    close: async () => {
+      door.stop()
+      await gateway.close(0)
+      door.destroy()
+    },
+  }
+}
+
+async function checked(config: JsonObject) {
+  const result = await loadConfig(['-'], { stdin: JSON.stringify(config) })
+  if (!result.config) throw new Error(`the test's configuration is invalid: ${JSON.stringify(result.faults, null, 2)}`)
+  return result.config
+}

@@ -1,0 +1,422 @@
+import { type Fault, fileError, warning } from './faults.ts'
+import { parseDuration } from './duration.ts'
+import { suggest } from './nearest.ts'
+import { get, getItems, keyPositionOf, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
+import type { AuthoredConfig } from './schema.ts'
+import type { AuthoredBackend } from './schema/backends.ts'
+import { type AuthoredStrategy, STRATEGY_BLOCKS } from './schema/auth.ts'
+
+interface Look {
+  config: AuthoredConfig
+  /** Of all backends; undefined: some may come from elsewhere. */
+  names: readonly string[] | undefined
+  /** A fault at the value that `steps` leads to. */
+  error: (steps: readonly Step[], message: string, hint?: string) => void
+  /** A fault at the key that `steps` leads to. */
+  keyError: (steps: readonly Step[], message: string, hint?: string) => void
+  warn: (steps: readonly Step[], message: string, hint?: string) => void
+}
+
+type Check = (look: Look) => void
+
+/** What the schema cannot say: references that lead nowhere, contradictions, values that depend on others. */
+const CHECKS: readonly Check[] = [
+  backendNames,
+  backendEndpoints,
+  danglingBackends,
+  strategyNeeds,
+  toolEntries,
+  failureTimes,
+  positiveDurations,
+  incomingAuth,
+  outgoingAuth,
+  compositeTools,
+  rateLimits,
+  storage,
+  passthrough,
+  sealing,
+]
+
+/** `names`: of all backends; undefined when some may come from elsewhere, so that no name is wrong. */
+export function check(root: LocatedMap, config: AuthoredConfig, names: readonly string[] | undefined): Fault[] {
+  const faults: Fault[] = []
+  const look: Look = {
+    config,
+    names,
+    error: (steps, message, hint) => void faults.push(fileError(positionOf(root, steps), message, hint)),
+    keyError: (steps, message, hint) => void faults.push(fileError(keyPositionOf(root, steps), message, hint)),
+    warn: (steps, message, hint) => void faults.push(warning(positionOf(root, steps), message, hint)),
+  }
+  for (const one of CHECKS) one(look)
+  return faults
+}
+
+/** The names of all backends, also of those with other faults. */
+export const backendNamesIn = (root: LocatedMap): string[] => nameNodes(root).map(({ name }) => name)
+
+function nameNodes(root: LocatedMap): { name: string; at: Position }[] {
+  return getItems(root, 'backends').flatMap((item) => {
+    const node = get(item, 'name')
+    return node?.kind === 'scalar' && typeof node.value === 'string' ? [{ name: node.value, at: node.at }] : []
+  })
+}
+
+/** Equal names among the backends of all files. */
+export function duplicateBackends(root: LocatedMap): Fault[] {
+  const first = new Map<string, Position>()
+  return nameNodes(root).flatMap(({ name, at }) => {
+    const before = first.get(name)
+    if (!before) {
+      first.set(name, at)
+      return []
+    }
+    const where = `${before.file}:${before.line}:${before.column}`
+    return [fileError(at, `the backend "${name}" is defined twice`, `the other one is at ${where}; rename one`)]
+  })
+}
+
+function backendNames({ config, error }: Look): void {
+  for (const [index, backend] of (config.backends ?? []).entries()) {
+    // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
+    if (/[\u0000-\u001f\u007f]/u.test(backend.name)) error(['backends', index, 'name'], 'control characters in a name')
+  }
+}
+
+/** Keys that mean something only beside one kind of endpoint. */
+const ENDPOINT_KEYS: Readonly<Record<'url' | 'command' | 'image', readonly (keyof AuthoredBackend)[]>> = {
+  url: ['headers', 'caBundlePath', 'type'],
+  command: ['cwd'],
+  image: ['port', 'volumes'],
+}
+const SHARED_KEYS: Readonly<Partial<Record<keyof AuthoredBackend, readonly string[]>>> = {
+  args: ['command', 'image'],
+  env: ['command', 'image'],
+}
+
+function backendEndpoints({ config, error, keyError }: Look): void {
+  for (const [index, backend] of (config.backends ?? []).entries()) {
+    const steps = ['backends', index]
+    const kinds = (['url', 'command', 'image'] as const).filter((key) => backend[key] !== undefined)
+    const [kind, second] = kinds
+    if (kind === undefined) {
+      error(steps, `the backend "${backend.name}" has neither url nor command`, 'give it one of url, command and image')
+      continue
+    }
+    if (second !== undefined) {
+      const message = `the backend "${backend.name}" has both ${kinds.join(' and ')}`
+      keyError([...steps, second], message, 'keep one of them')
+      continue
+    }
+    for (const [owner, keys] of Object.entries(ENDPOINT_KEYS)) {
+      for (const key of keys) {
+        if (owner !== kind && backend[key] !== undefined)
+          keyError([...steps, key], `${key} goes with ${owner}, not with ${kind}`)
+      }
+    }
+    for (const [key, owners] of Object.entries(SHARED_KEYS)) {
+      const given = backend[key as keyof AuthoredBackend] !== undefined
+      if (given && !owners.includes(kind))
+        keyError([...steps, key], `${key} goes with ${owners.join(' or ')}, not with ${kind}`)
+    }
+    checkTransport(backend, kind, [...steps, 'transport'], error)
+    if (backend.caBundlePath !== undefined)
+      checkBundle(backend, backend.caBundlePath, [...steps, 'caBundlePath'], error)
+    if (backend.metadata?.['group'] !== undefined) {
+      keyError([...steps, 'metadata', 'group'], 'the key "group" is reserved for the name of the group')
+    }
+  }
+}
+
+function checkTransport(backend: AuthoredBackend, kind: string, steps: Step[], error: Look['error']): void {
+  const { transport } = backend
+  if (kind === 'url' && transport === 'stdio')
+    error(steps, 'a url is reached over streamable-http or sse, not over stdio')
+  if (kind === 'command' && transport !== undefined && transport !== 'stdio') {
+    error(steps, `a command talks over stdio, not over ${transport}`, 'start it yourself and give its url')
+  }
+}
+
+function checkBundle(backend: AuthoredBackend, path: string, steps: Step[], error: Look['error']): void {
+  if (backend.type !== 'entry') error(steps, 'caBundlePath goes only with type: entry')
+  if (!path.startsWith('/') || path.split('/').includes('..')) error(steps, 'expected an absolute path without ".."')
+}
+
+/** Every place that names a backend. */
+function danglingBackends({ config, names, error, keyError }: Look): void {
+  if (!names) return
+  const complain = (name: string, at: typeof error, steps: readonly Step[]) => {
+    if (!names.includes(name)) at(steps, `there is no backend "${name}"`, suggest(name, names))
+  }
+  const { aggregation, operational, outgoingAuth } = config
+  for (const [index, entry] of (aggregation?.tools ?? []).entries()) {
+    complain(entry.workload, error, ['aggregation', 'tools', index, 'workload'])
+  }
+  for (const [index, name] of (aggregation?.conflictResolutionConfig?.priorityOrder ?? []).entries()) {
+    complain(name, error, ['aggregation', 'conflictResolutionConfig', 'priorityOrder', index])
+  }
+  for (const name of Object.keys(operational?.timeouts?.perWorkload ?? {})) {
+    complain(name, keyError, ['operational', 'timeouts', 'perWorkload', name])
+  }
+  for (const name of Object.keys(outgoingAuth?.backends ?? {})) {
+    complain(name, keyError, ['outgoingAuth', 'backends', name])
+  }
+}
+
+function strategyNeeds({ config, error, warn }: Look): void {
+  const { aggregation } = config
+  if (!aggregation) return
+  const { conflictResolution, conflictResolutionConfig, tools } = aggregation
+  const order = conflictResolutionConfig?.priorityOrder ?? []
+  const at = ['aggregation', 'conflictResolution']
+  const orderAt = ['aggregation', 'conflictResolutionConfig', 'priorityOrder']
+  if (conflictResolution === 'priority' && order.length === 0) {
+    error(
+      at,
+      'the strategy "priority" needs conflictResolutionConfig.priorityOrder',
+      'list the backends, the winner first',
+    )
+  }
+  // An empty list is a decision: nothing is settled by hand, so every clash is withheld.
+  if (conflictResolution === 'manual' && tools === undefined) {
+    error(
+      at,
+      'the strategy "manual" needs aggregation.tools',
+      'write the overrides there, or tools: [] to withhold every clash',
+    )
+  }
+  for (const [index, name] of order.entries()) {
+    if (order.indexOf(name) !== index) error([...orderAt, index], `"${name}" stands twice in the order`)
+  }
+  if (order.length > 0 && conflictResolution !== 'priority') {
+    warn(orderAt, `priorityOrder has no effect with the strategy "${conflictResolution ?? 'prefix'}"`)
+  }
+  if (aggregation.onlyOnConflict && conflictResolution !== undefined && conflictResolution !== 'prefix') {
+    warn(['aggregation', 'onlyOnConflict'], `onlyOnConflict has no effect with the strategy "${conflictResolution}"`)
+  }
+  if (aggregation.defaultToolVisibility === 'deny' && conflictResolution === 'priority') {
+    const listed = new Set(tools?.map((entry) => entry.workload))
+    for (const [index, name] of order.entries()) {
+      if (!listed.has(name)) {
+        const message = `"${name}" is hidden by defaultToolVisibility: deny, so its priority means nothing`
+        error([...orderAt, index], message, 'give it an entry in aggregation.tools')
+      }
+    }
+  }
+}
+
+function toolEntries({ config, error, keyError, warn }: Look): void {
+  const seen = new Set<string>()
+  for (const [index, entry] of (config.aggregation?.tools ?? []).entries()) {
+    const steps = ['aggregation', 'tools', index]
+    if (seen.has(entry.workload))
+      error([...steps, 'workload'], `a second entry for "${entry.workload}"`, 'join the two')
+    seen.add(entry.workload)
+    if (entry.excludeAll && entry.filter && entry.filter.length > 0) {
+      keyError([...steps, 'excludeAll'], 'excludeAll and filter contradict each other', 'keep one of them')
+    }
+    const names = new Map<string, string>()
+    for (const [tool, override] of Object.entries(entry.overrides ?? {})) {
+      const at = [...steps, 'overrides', tool]
+      const { name } = override
+      if (name === undefined && override.description === undefined && override.annotations === undefined) {
+        error(at, 'the override changes nothing', 'give it a name, a description or annotations')
+      }
+      if (name === undefined) continue
+      const other = names.get(name)
+      if (other !== undefined) error([...at, 'name'], `"${other}" is renamed to "${name}" already`)
+      names.set(name, tool)
+    }
+    const renamed = new Map([...names].map(([name, tool]) => [tool, name]))
+    for (const [place, name] of (entry.filter ?? []).entries()) {
+      const now = renamed.get(name)
+      if (now !== undefined && now !== name && !names.has(name)) {
+        warn(
+          [...steps, 'filter', place],
+          `"${name}" is renamed to "${now}", and filters use the new names`,
+          `write "${now}"`,
+        )
+      }
+    }
+  }
+}
+
+/** Used when `healthCheckInterval` is absent, milliseconds. */
+export const DEFAULT_HEALTH_INTERVAL_MS = 30_000
+
+function failureTimes({ config, error }: Look): void {
+  const handling = config.operational?.failureHandling
+  const at = ['operational', 'failureHandling']
+  const interval = parseDuration(handling?.healthCheckInterval ?? '') ?? DEFAULT_HEALTH_INTERVAL_MS
+  const timeout = parseDuration(handling?.healthCheckTimeout ?? '') ?? 0
+  if (timeout > 0 && timeout >= interval) {
+    const message = `healthCheckTimeout (${handling?.healthCheckTimeout}) must be shorter than healthCheckInterval (${handling?.healthCheckInterval ?? '30s'})`
+    error([...at, 'healthCheckTimeout'], message)
+  }
+  const breaker = parseDuration(handling?.circuitBreaker?.timeout ?? '')
+  if (breaker !== undefined && breaker < 1000) {
+    error([...at, 'circuitBreaker', 'timeout'], `expected at least 1s, found ${handling?.circuitBreaker?.timeout}`)
+  }
+}
+
+/** Durations for which zero would mean "never" or "at once". */
+function positiveDurations({ config, error }: Look): void {
+  const { timeouts, failureHandling, sessions } = config.operational ?? {}
+  const places: [readonly Step[], string | undefined][] = [
+    [['timeouts', 'default'], timeouts?.default],
+    [['timeouts', 'max'], timeouts?.max],
+    [['failureHandling', 'healthCheckInterval'], failureHandling?.healthCheckInterval],
+    [['failureHandling', 'statusReportingInterval'], failureHandling?.statusReportingInterval],
+    [['sessions', 'idleTimeout'], sessions?.idleTimeout],
+    ...Object.entries(timeouts?.perWorkload ?? {}).map(([name, text]) => perName('perWorkload', name, text)),
+    ...Object.entries(timeouts?.perTool ?? {}).map(([name, text]) => perName('perTool', name, text)),
+  ]
+  for (const [steps, text] of places) {
+    if (text !== undefined && parseDuration(text) === 0) error(['operational', ...steps], 'expected more than 0s')
+  }
+}
+
+const perName = (key: string, name: string, text: string): [readonly Step[], string] => [['timeouts', key, name], text]
+
+function incomingAuth({ config, error, keyError }: Look): void {
+  const incoming = config.incomingAuth
+  if (!incoming) return
+  const at = ['incomingAuth']
+  if (incoming.type === 'oidc' && incoming.oidc === undefined)
+    error([...at, 'type'], 'the type "oidc" needs incomingAuth.oidc')
+  for (const key of ['oidc', 'local'] as const) {
+    if (incoming[key] !== undefined && incoming.type !== key) {
+      keyError([...at, key], `incomingAuth.${key} contradicts the type "${incoming.type}"`, `write type: ${key}`)
+    }
+  }
+  const issuers = incoming.oidc === undefined ? [] : Array.isArray(incoming.oidc) ? incoming.oidc : [incoming.oidc]
+  for (const [index, issuer] of issuers.entries()) {
+    const steps = Array.isArray(incoming.oidc) ? [...at, 'oidc', index] : [...at, 'oidc']
+    if (issuer.audience === undefined && issuer.resource === undefined && config.publicUrl === undefined) {
+      error(steps, 'an audience is needed, or tokens for other services would be accepted', 'set audience or publicUrl')
+    }
+    if (issuer.resource !== undefined && config.publicUrl !== undefined && issuer.resource !== config.publicUrl) {
+      error(
+        [...steps, 'resource'],
+        'resource and publicUrl are two spellings of one thing and differ',
+        'keep publicUrl',
+      )
+    }
+    if (issuer.caBundlePath !== undefined && !issuer.caBundlePath.startsWith('/')) {
+      error([...steps, 'caBundlePath'], 'expected an absolute path')
+    }
+    bothSpellings(issuer, steps, keyError)
+  }
+  if (incoming.authz?.type === 'cedar' && (incoming.authz.policies ?? []).length === 0) {
+    error([...at, 'authz'], 'the type "cedar" needs at least one policy', 'without one nothing is allowed')
+  }
+}
+
+function bothSpellings(block: object, steps: readonly Step[], keyError: Look['keyError']): void {
+  for (const key of Object.keys(block)) {
+    const plainKey = key.replace(/Env$/u, '')
+    if (plainKey !== key && Object.hasOwn(block, plainKey))
+      keyError([...steps, plainKey], `${plainKey} and ${key} contradict each other`, `keep ${key}`)
+  }
+}
+
+function outgoingAuth({ config, error, keyError, warn }: Look): void {
+  const { outgoingAuth: outgoing } = config
+  for (const backend of config.backends ?? []) {
+    const strategy = outgoing?.backends?.[backend.name]
+    if (backend.command !== undefined && strategy !== undefined && strategy.type !== 'unauthenticated') {
+      const message = `"${backend.name}" is a command: it is shown nothing`
+      warn(['outgoingAuth', 'backends', backend.name], message, 'give it what it needs through env')
+    }
+  }
+  const strategies: [readonly Step[], AuthoredStrategy][] = Object.entries(outgoing?.backends ?? {}).map(
+    ([name, strategy]) => [['outgoingAuth', 'backends', name], strategy],
+  )
+  if (outgoing?.default) strategies.push([['outgoingAuth', 'default'], outgoing.default])
+  for (const [steps, strategy] of strategies) {
+    const wanted = STRATEGY_BLOCKS[strategy.type]
+    if (wanted !== undefined && wanted !== 'authorizationCode' && strategy[wanted] === undefined) {
+      error(steps, `the type "${strategy.type}" needs ${wanted}`)
+    }
+    for (const block of Object.values(STRATEGY_BLOCKS)) {
+      if (block === undefined || strategy[block] === undefined) continue
+      if (block === wanted) bothSpellings(strategy[block], [...steps, block], keyError)
+      else keyError([...steps, block], `${block} contradicts the type "${strategy.type}"`)
+    }
+    const header = strategy.headerInjection
+    if (header && header.headerValue === undefined && header.headerValueEnv === undefined) {
+      error([...steps, 'headerInjection'], 'headerInjection needs headerValueEnv or headerValue')
+    }
+  }
+}
+
+function compositeTools({ config, error }: Look): void {
+  const seen = new Set<string>()
+  for (const [index, tool] of (config.compositeTools ?? []).entries()) {
+    const steps = ['compositeTools', index]
+    if (seen.has(tool.name)) error([...steps, 'name'], `a second composite tool "${tool.name}"`)
+    seen.add(tool.name)
+    const ids = new Set<string>()
+    for (const [place, step] of tool.steps.entries()) {
+      if (ids.has(step.id)) error([...steps, 'steps', place, 'id'], `a second step "${step.id}"`)
+      ids.add(step.id)
+    }
+    for (const [place, step] of tool.steps.entries()) {
+      for (const [number, name] of (step.dependsOn ?? []).entries()) {
+        if (!ids.has(name))
+          error([...steps, 'steps', place, 'dependsOn', number], `there is no step "${name}"`, suggest(name, ids))
+      }
+    }
+  }
+}
+
+function rateLimits({ config, error }: Look): void {
+  const limits = config.rateLimiting
+  if (!limits) return
+  if (!limits.shared && !limits.perUser && !limits.tools?.length) {
+    error(['rateLimiting'], 'the section limits nothing', 'give it shared, perUser or tools')
+  }
+  const authenticated = config.incomingAuth !== undefined && config.incomingAuth.type !== 'anonymous'
+  if (limits.perUser && !authenticated)
+    error(['rateLimiting', 'perUser'], 'perUser needs incomingAuth that knows users')
+  for (const [index, tool] of (limits.tools ?? []).entries()) {
+    const steps = ['rateLimiting', 'tools', index]
+    if (!tool.shared && !tool.perUser) error(steps, 'the entry limits nothing', 'give it shared or perUser')
+    if (tool.perUser && !authenticated) error([...steps, 'perUser'], 'perUser needs incomingAuth that knows users')
+  }
+}
+
+function storage({ config, error }: Look): void {
+  for (const key of ['sessionStorage', 'workflowStorage'] as const) {
+    const section = config[key]
+    if (section?.provider === 'redis' && section.address === undefined)
+      error([key], 'the provider "redis" needs an address')
+  }
+}
+
+/** Credentials, hop-by-hop and forwarding headers: RFC 9110 section 7.6.1, and what names the caller. */
+const NEVER_PASSED = new Set(
+  (
+    'authorization cookie host connection keep-alive proxy-authenticate proxy-authorization proxy-connection te ' +
+    'trailer transfer-encoding upgrade content-length forwarded x-real-ip'
+  ).split(' '),
+)
+
+function passthrough({ config, error }: Look): void {
+  for (const [index, header] of (config.passthroughHeaders ?? []).entries()) {
+    const name = header.toLowerCase()
+    if (NEVER_PASSED.has(name) || name.startsWith('x-forwarded-')) {
+      error(['passthroughHeaders', index], `the header "${header}" is never passed on`)
+    }
+  }
+}
+
+function sealing({ config, error }: Look): void {
+  const seen = new Set<string>()
+  for (const [index, key] of (config.sealing?.keys ?? []).entries()) {
+    const steps = ['sealing', 'keys', index]
+    if (seen.has(key.id)) error([...steps, 'id'], `a second key "${key.id}"`)
+    seen.add(key.id)
+    if ((key.valueEnv === undefined) === (key.value === undefined))
+      error(steps, 'expected exactly one of valueEnv and value')
+  }
+}

@@ -1,0 +1,189 @@
+import { dirname, resolve } from 'node:path'
+import type { BackendSpec } from '../model/backend.ts'
+import type {
+  AggregationSettings,
+  DoorSettings,
+  FailureSettings,
+  SealingKey,
+  TimeoutSettings,
+  ToolOverride,
+  ToolSettings,
+} from '../model/settings.ts'
+import { parseBytes } from './bytes.ts'
+import { DEFAULT_HEALTH_INTERVAL_MS } from './check.ts'
+import { conceal, type Concealed } from './conceal.ts'
+import { parseDuration } from './duration.ts'
+import { deepFreeze } from './freeze.ts'
+import { laterSections } from './later.ts'
+import { type LocatedMap, positionOf } from './positions.ts'
+import type { AuthoredConfig } from './schema.ts'
+import type { AuthoredCompositeTool } from './schema/composite.ts'
+
+type AuthoredIncoming = NonNullable<AuthoredConfig['incomingAuth']>
+type AuthoredOutgoing = NonNullable<AuthoredConfig['outgoingAuth']>
+
+/** Who may connect. `explicit`: the file says so itself, which opens listeners beyond loopback to anonymous callers. */
+type IncomingAuth = Omit<Concealed<AuthoredIncoming>, 'type'> & {
+  readonly type: AuthoredIncoming['type']
+  readonly explicit: boolean
+}
+
+/** A configuration that was checked: references resolved, defaults applied, frozen. */
+export interface GatewayConfig {
+  readonly name: string
+  readonly groupRef?: string
+  /** `dynamic`: the backends are discovered in a cluster. */
+  readonly mode: 'static' | 'dynamic'
+  readonly backends: readonly BackendSpec[]
+  readonly aggregation: AggregationSettings
+  readonly timeouts: TimeoutSettings
+  readonly failure: FailureSettings
+  readonly door: DoorSettings
+  /** The first seals, all open. Empty: none are configured. */
+  readonly sealingKeys: readonly SealingKey[]
+  readonly publicUrl?: string
+  /** Absolute paths of PEM files. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** Upstream sessions of `perSession` backends. */
+  readonly sessions: { readonly maxPerBackend: number; readonly idleMs: number }
+  readonly logLevel?: 'error' | 'warn' | 'info' | 'debug'
+  readonly incomingAuth: IncomingAuth
+  readonly outgoingAuth: Concealed<AuthoredOutgoing>
+  /** Inline definitions, then those that `compositeToolRefs` names. */
+  readonly compositeTools: readonly AuthoredCompositeTool[]
+  readonly compositeToolRefs: readonly string[]
+  /** Sections in use whose features the gateway does not have yet. */
+  readonly laterSections: readonly string[]
+}
+
+/** Parts that draw on the world outside the file. */
+export interface Resolved {
+  backends: readonly BackendSpec[]
+  sealingKeys: readonly SealingKey[]
+  /** Folder at which relative file names begin. */
+  cwd: string
+}
+
+/** Applies the defaults of contract section 4 to a checked configuration. */
+export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved: Resolved): GatewayConfig {
+  const { groupRef, operational } = config
+  const publicUrl = config.publicUrl ?? firstResource(config)
+  return deepFreeze<GatewayConfig>({
+    name: config.name ?? 'vmcp',
+    ...(groupRef === undefined ? {} : { groupRef: typeof groupRef === 'string' ? groupRef : groupRef.name }),
+    // A group without backends: its members are known only inside a cluster.
+    mode: config.backends === undefined && groupRef !== undefined ? 'dynamic' : 'static',
+    backends: resolved.backends,
+    aggregation: aggregationSettings(config),
+    timeouts: timeoutSettings(config),
+    failure: failureSettings(config),
+    door: doorSettings(config),
+    sealingKeys: resolved.sealingKeys,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(config.tls === undefined ? {} : { tls: tlsFiles(root, config.tls, resolved.cwd) }),
+    sessions: {
+      maxPerBackend: operational?.sessions?.maxPerBackend ?? 100,
+      idleMs: milliseconds(operational?.sessions?.idleTimeout, 300_000),
+    },
+    ...(operational?.logLevel === undefined ? {} : { logLevel: operational.logLevel }),
+    incomingAuth: incomingAuth(config),
+    outgoingAuth: conceal(config.outgoingAuth ?? {}),
+    compositeTools: config.compositeTools ?? [],
+    compositeToolRefs: (config.compositeToolRefs ?? []).map((ref) => (typeof ref === 'string' ? ref : ref.name)),
+    laterSections: laterSections(config),
+  })
+}
+
+const milliseconds = (text: string | undefined, fallback: number): number => parseDuration(text ?? '') ?? fallback
+
+const MI = 2 ** 20
+
+function firstResource({ incomingAuth }: AuthoredConfig): string | undefined {
+  const oidc = incomingAuth?.oidc
+  return (Array.isArray(oidc) ? oidc : oidc ? [oidc] : []).find((issuer) => issuer.resource !== undefined)?.resource
+}
+
+function incomingAuth(config: AuthoredConfig): IncomingAuth {
+  const incoming = config.incomingAuth
+  return incoming
+    ? { ...conceal(incoming), type: incoming.type, explicit: true }
+    : { type: 'anonymous', explicit: false }
+}
+
+function aggregationSettings({ aggregation = {} }: AuthoredConfig): AggregationSettings {
+  const { conflictResolutionConfig: settings } = aggregation
+  return {
+    strategy: aggregation.conflictResolution ?? 'prefix',
+    prefixFormat: settings?.prefixFormat ?? '{workload}_',
+    prefixExplicit: settings?.prefixFormat !== undefined,
+    onlyOnConflict: aggregation.onlyOnConflict ?? false,
+    priorityOrder: settings?.priorityOrder ?? [],
+    excludeAllTools: aggregation.excludeAllTools ?? false,
+    defaultToolVisibility: aggregation.defaultToolVisibility ?? 'allow',
+    tools: new Map((aggregation.tools ?? []).map((entry) => [entry.workload, toolSettings(entry)])),
+  }
+}
+
+type AuthoredTools = NonNullable<NonNullable<AuthoredConfig['aggregation']>['tools']>[number]
+
+function toolSettings(entry: AuthoredTools): ToolSettings {
+  // Without a prototype: a tool may be called "constructor".
+  const overrides: Record<string, ToolOverride> = Object.create(null)
+  for (const [tool, { name, description, annotations }] of Object.entries(entry.overrides ?? {})) {
+    const hints = Object.entries(annotations ?? {}).filter(
+      (hint): hint is [string, string | boolean] => hint[1] !== undefined,
+    )
+    overrides[tool] = {
+      ...(name === undefined ? {} : { name }),
+      ...(description === undefined ? {} : { description }),
+      ...(annotations === undefined ? {} : { annotations: Object.fromEntries(hints) }),
+    }
+  }
+  // An empty list filters nothing, as in ToolHive.
+  const filter = entry.filter?.length ? { filter: entry.filter } : {}
+  return { ...filter, overrides, excludeAll: entry.excludeAll ?? false }
+}
+
+function timeoutSettings({ operational }: AuthoredConfig): TimeoutSettings {
+  const timeouts = operational?.timeouts
+  const byName = (texts: Record<string, string> = {}) =>
+    new Map(Object.entries(texts).map(([name, text]) => [name, milliseconds(text, 0)]))
+  return {
+    defaultMs: milliseconds(timeouts?.default, 30_000),
+    perWorkload: byName(timeouts?.perWorkload),
+    perTool: byName(timeouts?.perTool),
+    maxMs: milliseconds(timeouts?.max, 1_800_000),
+  }
+}
+
+function failureSettings({ operational }: AuthoredConfig): FailureSettings {
+  const handling = operational?.failureHandling
+  const breaker = handling?.circuitBreaker
+  const interval = milliseconds(handling?.healthCheckInterval, DEFAULT_HEALTH_INTERVAL_MS)
+  const timeout = milliseconds(handling?.healthCheckTimeout, 0)
+  return {
+    partialFailureMode: handling?.partialFailureMode ?? 'best_effort',
+    healthCheckIntervalMs: interval,
+    healthCheckTimeoutMs: timeout > 0 ? timeout : Math.min(10_000, interval / 2),
+    unhealthyThreshold: handling?.unhealthyThreshold ?? 3,
+    circuitBreaker: {
+      enabled: breaker?.enabled ?? true,
+      failureThreshold: breaker?.failureThreshold ?? 5,
+      timeoutMs: milliseconds(breaker?.timeout, 60_000),
+    },
+  }
+}
+
+function doorSettings(config: AuthoredConfig): DoorSettings {
+  return {
+    allowedHosts: config.allowedHosts ?? [],
+    allowedOrigins: config.allowedOrigins ?? [],
+    maxRequestBytes: parseBytes(config.maxRequestBytes ?? 8 * MI) ?? 8 * MI,
+    maxMessageBytes: parseBytes(config.maxMessageBytes ?? 64 * MI) ?? 64 * MI,
+  }
+}
+
+function tlsFiles(root: LocatedMap, tls: { certFile: string; keyFile: string }, cwd: string) {
+  const folder = dirname(resolve(cwd, positionOf(root, ['tls']).file))
+  return { certFile: resolve(folder, tls.certFile), keyFile: resolve(folder, tls.keyFile) }
+}

@@ -1,0 +1,26 @@
+import type { AuthoredConfig } from './schema.ts'
+
+/** Sections that are understood but have no effect yet, and when a file uses them. */
+const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
+  'incomingAuth.oidc': (config) => config.incomingAuth?.type === 'oidc',
+  'incomingAuth.local': (config) => config.incomingAuth?.type === 'local',
+  'incomingAuth.authz': (config) => config.incomingAuth?.authz?.type === 'cedar',
+  compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
+  workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',
+  rateLimiting: (config) => config.rateLimiting !== undefined,
+  passthroughHeaders: (config) => (config.passthroughHeaders?.length ?? 0) > 0,
+  optimizer: (config) => config.optimizer !== undefined && config.optimizer.enabled !== false,
+  codeMode: (config) => config.codeMode !== undefined && config.codeMode.enabled !== false,
+  audit: (config) => config.audit?.enabled === true,
+  telemetry: (config) =>
+    config.telemetry?.tracingEnabled === true ||
+    config.telemetry?.metricsEnabled === true ||
+    config.telemetry?.enablePrometheusMetricsPath === true,
+  tls: (config) => config.tls !== undefined,
+  sessionStorage: (config) => config.sessionStorage?.provider === 'redis',
+  'backends[].caBundlePath': (config) => (config.backends ?? []).some((backend) => backend.caBundlePath !== undefined),
+}
+
+/** Names of the sections of a file whose features this gateway does not have yet. */
+export const laterSections = (config: AuthoredConfig): string[] =>
+  Object.keys(LATER).filter((section) => LATER[section]?.(config))

@@ -1,0 +1,335 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { BackendSpec } from '../../model/backend.ts'
+import { formatFault } from '../format.ts'
+import { loadConfig, type LoadOptions } from '../load.ts'
+
+const TESTDATA = join(import.meta.dirname, '../testdata')
+const load = (text: string, options: LoadOptions = {}) => loadConfig(['-'], { stdin: text, env: {}, ...options })
+const errors = (result: Awaited<ReturnType<typeof load>>) =>
+  result.faults.filter((fault) => fault.severity === 'error').map((fault) => formatFault(fault).replace('<stdin>:', ''))
+
+function revealed(backend: BackendSpec | undefined, key: 'env' | 'headers'): Record<string, string> {
+  const endpoint = backend?.endpoint
+  const values = endpoint && key in endpoint ? (endpoint as { env?: object; headers?: object })[key] : {}
+  return Object.fromEntries(
+    Object.entries(values ?? {}).map(([name, value]) => [name, (value as { reveal(): string }).reveal()]),
+  )
+}
+
+test('a folder of manifests: the group selects, the VirtualMCPServer sets, references are resolved', async () => {
+  const result = await loadConfig([join(TESTDATA, 'group')], { env: {} })
+  const { config } = result
+  const backends = new Map(config?.backends.map((backend) => [String(backend.id), backend]))
+  expect([...backends.keys()]).toEqual([
+    'github',
+    'old',
+    'moved',
+    'everything',
+    'fetch',
+    'gopher',
+    'boxed',
+    'locked',
+    'docs',
+    'catalogue',
+  ])
+  const endpoints = Object.fromEntries([...backends].map(([name, backend]) => [name, backend.endpoint]))
+  expect(endpoints).toMatchObject({
+    github: { kind: 'http', url: 'http://mcp-github-proxy.dev.svc.cluster.local:8080/mcp' },
+    old: { kind: 'sse', url: 'http://mcp-old-proxy.dev:8080/sse' },
+    moved: { kind: 'http', url: 'http://127.0.0.1:7001/mcp' },
+    everything: {
+      kind: 'stdio',
+      command: 'npx',
+      args: ['-y', '@modelcontextprotocol/server-everything@2026.8.31', 'stdio', '${HOME}'],
+    },
+    fetch: { kind: 'stdio', command: 'uvx', args: ['mcp-server-fetch@2025.1.1'] },
+    gopher: { kind: 'stdio', command: 'go', args: ['run', 'example.com/cmd/server@latest'] },
+    boxed: {
+      kind: 'container',
+      image: 'ghcr.io/example/boxed:1',
+      transport: 'http',
+      port: 9090,
+      volumes: [{ hostPath: '/srv/data', mountPath: '/data', readOnly: true }],
+    },
+    docs: { kind: 'http', url: 'https://docs.example/mcp' },
+    catalogue: { kind: 'sse', url: 'https://catalogue.example/events' },
+  })
+  expect(revealed(backends.get('everything'), 'env')).toEqual({
+    MODE: 'test',
+    API_TOKEN: 's3cr3t',
+    PLAIN: 'pl$in ${x}',
+  })
+  expect(revealed(backends.get('docs'), 'headers')).toEqual({
+    'X-Team': 'dev',
+    'X-Key': 's3cr3t',
+    Authorization: 'Bearer pl$in ${x}',
+  })
+  expect(revealed(backends.get('github'), 'headers')).toEqual({ 'X-Api-Key': 's3cr3t' })
+  expect(backends.get('locked')?.fault?.message).toBe('Secret "absent" is not among the files')
+  expect(result.faults.map((fault) => fault.scope)).toEqual(['backend'])
+  expect(config).toMatchObject({
+    name: 'dev-gateway',
+    groupRef: 'devtools',
+    incomingAuth: { type: 'anonymous', explicit: true },
+    aggregation: { strategy: 'priority', priorityOrder: ['github', 'docs'] },
+    compositeTools: [{ name: 'report' }],
+  })
+  expect(config?.aggregation.tools.get('docs')).toMatchObject({
+    filter: ['find'],
+    overrides: { search: { name: 'find' } },
+  })
+  expect(config?.aggregation.tools.get('github')).toMatchObject({
+    filter: ['open_issue'],
+    overrides: { create_issue: { name: 'open_issue', description: 'Opens an issue' } },
+  })
+  expect(result.notes).toEqual([
+    'MCPServer/github: podTemplateSpec only count in a cluster',
+    'VirtualMCPServer/dev-gateway: serviceType only count in a cluster',
+    expect.stringContaining('Deployment/foreign (apps/v1) is not read'),
+  ])
+})
+
+test.each(readdirSync(join(TESTDATA, 'seeds')).filter((name) => !name.includes('-VirtualMCPServer')))(
+  'the documented example %s is accepted',
+  async (name) => {
+    const result = await loadConfig([join(TESTDATA, 'seeds', name)], { env: {} })
+    expect(errors(result)).toEqual([])
+    expect(result.config).toBeDefined()
+  },
+)
+
+test('the documented examples together are one gateway; draft values are understood with warnings', async () => {
+  const result = await loadConfig([join(TESTDATA, 'seeds')], { env: {} })
+  expect(errors(result)).toEqual([])
+  expect(result.config).toMatchObject({
+    name: 'unified-devtools',
+    groupRef: 'development-tools',
+    incomingAuth: { type: 'oidc', oidc: { issuer: 'https://kubernetes.default.svc', audience: 'toolhive' } },
+    timeouts: { defaultMs: 60_000 },
+    failure: { partialFailureMode: 'best_effort' },
+    compositeTools: [{ name: 'git-commit-workflow' }],
+  })
+  const warnings = result.faults.map((fault) => fault.message).join('\n')
+  for (const part of ['"first" is read as "priority"', 'timeout is read as', 'maxConcurrentRequests is ignored']) {
+    expect(warnings).toContain(part)
+  }
+})
+
+const object = (kind: string, name: string, spec: string, extra = '') =>
+  `---\napiVersion: toolhive.stacklok.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}${extra}}\nspec: ${spec}\n`
+const GROUP = object('MCPGroup', 'tools', '{}')
+const MEMBERS =
+  object('MCPServer', 'a', '{groupRef: tools, image: "npx://a"}') +
+  object('MCPServer', 'b', '{groupRef: {name: tools}, image: "npx://b"}')
+const server = (spec: string) => object('VirtualMCPServer', 'gateway', `{groupRef: {name: tools}, ${spec}}`)
+
+test.each([
+  ['first', '[b]', { strategy: 'priority', priorityOrder: ['b', 'a'] }],
+  ['first', '[]', { strategy: 'priority', priorityOrder: ['a', 'b'] }],
+  ['merge', '[b]', { strategy: 'prefix' }],
+  ['error', '[b]', { strategy: 'manual' }],
+])('the draft strategy %s with %s', async (strategy, priority, expected) => {
+  const text = GROUP + MEMBERS + server(`aggregation: {conflictResolution: ${strategy}, toolPriority: ${priority}}`)
+  const result = await load(text)
+  expect(errors(result)).toEqual([])
+  expect(result.config?.aggregation).toMatchObject(expected)
+})
+
+test('one group without a VirtualMCPServer is served', async () => {
+  const { config, faults } = await load(GROUP + MEMBERS)
+  expect(faults).toEqual([])
+  expect(config).toMatchObject({ groupRef: 'tools', backends: [{ id: 'a' }, { id: 'b' }] })
+})
+
+test('members without any group are served together', async () => {
+  const { config } = await load(object('MCPServer', 'a', '{image: "npx://a"}'))
+  expect(config?.backends).toHaveLength(1)
+})
+
+const OTHER = object('MCPGroup', 'others', '{}') + object('MCPServer', 'c', '{groupRef: others, image: "npx://c"}')
+
+test('several groups need a choice', async () => {
+  expect(errors(await load(GROUP + MEMBERS + OTHER))).toEqual([
+    expect.stringContaining('several groups: "tools", "others" (choose one with --group NAME)'),
+  ])
+  const { config } = await load(GROUP + MEMBERS + OTHER, { group: 'others' })
+  expect(config?.backends.map((backend) => backend.id)).toEqual(['c'])
+  const selected = await load(GROUP + MEMBERS + OTHER + server('incomingAuth: {type: anonymous}'))
+  expect(selected.config?.backends.map((backend) => backend.id)).toEqual(['a', 'b'])
+})
+
+test.each([
+  [GROUP + MEMBERS, { group: 'tols' }, 'the group "tols" is not among the files (did you mean "tools"?)'],
+  ['backends: []', { group: 'tools' }, 'the group "tools" is not among the files'],
+  [MEMBERS, {}, 'the group "tools" is not among the files'],
+  [
+    GROUP + object('VirtualMCPServer', 'g', '{groupRef: {name: tool}}'),
+    {},
+    '10:25 spec.groupRef.name: the group "tool" is not among the files (did you mean "tools"?)',
+  ],
+  [GROUP + object('VirtualMCPServer', 'g', '{}'), {}, 'VirtualMCPServer without spec.groupRef.name'],
+  [GROUP + server('x: 1'), {}, 'unknown key "x"'],
+  [GROUP + server('agregation: {}'), {}, 'unknown key "agregation" (did you mean "aggregation"?)'],
+  [
+    GROUP + MEMBERS + server('config: {aggregation: {conflictResolutoin: prefix}}'),
+    {},
+    'spec.config.aggregation.conflictResolutoin: unknown key',
+  ],
+  [
+    GROUP + MEMBERS + server('aggregation: {tools: [{workload: aa}]}'),
+    {},
+    'spec.aggregation.tools[0].workload: there is no backend "aa" (did you mean "a"?)',
+  ],
+  [
+    GROUP + MEMBERS + server('aggregation: {tools: [{workload: a, toolConfigRef: {name: none}}]}'),
+    {},
+    'MCPToolConfig "none" is not among the files',
+  ],
+  [
+    GROUP + MEMBERS + server('compositeToolRefs: [{name: none}]'),
+    {},
+    'VirtualMCPCompositeToolDefinition "none" is not among the files',
+  ],
+  [
+    GROUP + MEMBERS + server('incomingAuth: {type: oidc, oidcConfigRef: {name: none}}'),
+    {},
+    'MCPOIDCConfig "none" is not among the files',
+  ],
+  [
+    GROUP +
+      MEMBERS +
+      server('incomingAuth: {type: anonymous, authzConfig: {type: configMap, configMap: {name: none}}}'),
+    {},
+    'ConfigMap "none" is not among the files',
+  ],
+  [GROUP + object('MCPServer', 'a', '{groupRef: tools}'), {}, 'MCPServer without spec.image'],
+  [
+    GROUP + object('MCPServer', 'a', '{groupRef: tools, image: x, transprt: sse}'),
+    {},
+    'unknown key "transprt" (did you mean "transport"?)',
+  ],
+  [
+    GROUP + object('MCPServer', 'a', '{groupRef: tools, image: x, transport: ws}'),
+    {},
+    'spec.transport: expected one of',
+  ],
+  [
+    GROUP + object('MCPServer', 'a', '{groupRef: toolz, image: x}'),
+    {},
+    'the group "toolz" is not among the files (did you mean "tools"?)',
+  ],
+  [GROUP + object('MCPServer', 'a', '{groupRef: tools, image: x, args: y}'), {}, 'spec.args: expected a list'],
+  [GROUP + object('MCPServer', 'a', '{groupRef: {nam: tools}, image: x}'), {}, 'spec.groupRef: expected {name: ...}'],
+  [GROUP + MEMBERS + server('incomingAuth: []'), {}, 'spec.incomingAuth: expected a map'],
+  [
+    GROUP + MEMBERS + server('incomingAuth: {type: anonymous, authzConfig: x}'),
+    {},
+    'spec.incomingAuth.authzConfig: expected a map',
+  ],
+  [GROUP + MEMBERS + MEMBERS, {}, 'the backend "a" is defined twice'],
+  [GROUP.replace('v1alpha1', 'v2'), {}, 'unknown version "toolhive.stacklok.dev/v2"'],
+  ['apiVersion: toolhive.stacklok.dev/v1alpha1\nkind: MCPGroup', {}, 'MCPGroup without metadata.name'],
+])('%#: a fault of the whole', async (text, options, expected) => {
+  const result = await load(text, options)
+  expect(result.config).toBeUndefined()
+  expect(errors(result).join('\n')).toContain(expected)
+})
+
+test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async () => {
+  const policies = JSON.stringify({
+    version: '1.0',
+    type: 'cedarv1',
+    cedar: { policies: ['permit(principal, action, resource);'], entities_json: '[]' },
+  })
+  const text =
+    GROUP +
+    MEMBERS +
+    server(`incomingAuth: {type: oidc, oidcConfig: {type: inline, resourceUrl: "http://x/mcp", inline: {issuer: "https://i", audience: v, clientSecretRef: {name: s, key: k}, jwksAllowPrivateIP: true}}, authzConfig: {type: configMap, configMap: {name: policies}}},
+  outgoingAuth: {source: inline, backends: {a: {type: discovered}}}, aggregation: {conflictResolution: prefix}, operational: {timeouts: {default: 5s}}`) +
+    `---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hush}\n` +
+    `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: policies}\ndata: {authz.json: '${policies}'}\n`
+  const result = await load(text)
+  expect(errors(result)).toEqual([])
+  expect(result.config).toMatchObject({
+    incomingAuth: {
+      type: 'oidc',
+      oidc: { issuer: 'https://i', audience: 'v', resource: 'http://x/mcp', jwksAllowPrivateIp: true },
+      authz: { type: 'cedar', policies: ['permit(principal, action, resource);'], entitiesJson: '[]' },
+    },
+    timeouts: { defaultMs: 5000 },
+  })
+  expect(JSON.stringify(result.config)).not.toContain('hush')
+})
+
+test('an outgoing strategy that is not there yet withholds its backend only', async () => {
+  const remote = object(
+    'MCPRemoteProxy',
+    'r',
+    '{groupRef: tools, remoteURL: "https://r/mcp", externalAuthConfigRef: {name: sts}}',
+  )
+  const result = await load(
+    GROUP + MEMBERS + remote + object('MCPExternalAuthConfig', 'sts', '{type: awsSts, awsSts: {region: x}}'),
+  )
+  expect(result.config?.backends.map((backend) => backend.fault?.message)).toEqual([
+    undefined,
+    undefined,
+    'outgoing authentication "awsSts" of MCPExternalAuthConfig "sts" is not available yet',
+  ])
+})
+
+test('a tool config of a hidden backend does not show it', async () => {
+  const text =
+    GROUP +
+    object('MCPServer', 'a', '{groupRef: tools, image: "npx://a", toolConfigRef: {name: t}}') +
+    object('MCPToolConfig', 't', '{toolsFilter: [x]}') +
+    server('config: {aggregation: {defaultToolVisibility: deny}}')
+  const { config } = await load(text)
+  expect(config?.aggregation.tools.get('a')).toMatchObject({ excludeAll: true })
+})
+
+test('filters of a member and of the gateway that have nothing in common show nothing', async () => {
+  const text =
+    GROUP +
+    object('MCPServer', 'a', '{groupRef: tools, image: "npx://a", toolConfigRef: {name: t}}') +
+    object('MCPToolConfig', 't', '{toolsFilter: [x]}') +
+    server('aggregation: {tools: [{workload: a, filter: [y]}]}')
+  const { config } = await load(text)
+  expect(config?.aggregation.tools.get('a')?.excludeAll).toBe(true)
+})
+
+test('a vmcp file with backends of its own may refer to composites among manifests', async () => {
+  const composite = object(
+    'VirtualMCPCompositeToolDefinition',
+    'w',
+    '{name: w, description: d, steps: [{id: a, tool: t}]}',
+  )
+  const { config, faults } = await load(
+    `groupRef: engineering\nbackends: [{name: x, command: x}]\ncompositeToolRefs: [w]\n${composite}`,
+  )
+  expect(faults).toEqual([])
+  expect(config).toMatchObject({ groupRef: 'engineering', backends: [{ id: 'x' }], compositeTools: [{ name: 'w' }] })
+})
+
+test('a vmcp file may set the options of a group of manifests', async () => {
+  const { config, faults } = await load(`groupRef: tools\naggregation: {onlyOnConflict: true}\n${GROUP}${MEMBERS}`)
+  expect(faults).toEqual([])
+  expect(config).toMatchObject({
+    groupRef: 'tools',
+    mode: 'static',
+    aggregation: { onlyOnConflict: true },
+    backends: [{ id: 'a' }, { id: 'b' }],
+  })
+})
+
+test('a list of kubectl is read', async () => {
+  const item = {
+    apiVersion: 'toolhive.stacklok.dev/v1beta1',
+    kind: 'MCPServer',
+    metadata: { name: 'a' },
+    spec: { image: 'npx://a' },
+  }
+  const { config } = await load(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [item] }))
+  expect(config?.backends).toHaveLength(1)
+})

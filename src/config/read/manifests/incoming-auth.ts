@@ -1,0 +1,181 @@
+import { type Fault, fileError, warning } from '../../faults.ts'
+import { parseJson } from '../../parse/json.ts'
+import { asMap, get, getMap, getString, located, type LocatedMap, map, plain, put, scalar } from '../../positions.ts'
+import { dangling, find, type ManifestObject, type Manifests } from './objects.ts'
+import { readConfigMap, readSecret } from './secrets.ts'
+
+/** Keys of an inline OIDC block in manifests, as the schema spells them. */
+const OIDC_KEYS: Readonly<Record<string, string>> = {
+  issuer: 'issuer',
+  audience: 'audience',
+  clientId: 'clientId',
+  clientSecret: 'clientSecret',
+  jwksUrl: 'jwksUrl',
+  introspectionUrl: 'introspectionUrl',
+  scopes: 'scopes',
+  thvCABundlePath: 'caBundlePath',
+  insecureAllowHTTP: 'insecureAllowHttp',
+  jwksAllowPrivateIP: 'jwksAllowPrivateIp',
+  protectedResourceAllowPrivateIP: 'protectedResourceAllowPrivateIp',
+}
+const TRUTH_KEYS = new Set(['insecureAllowHTTP', 'jwksAllowPrivateIP', 'protectedResourceAllowPrivateIP'])
+
+const CLUSTER_ISSUER = 'https://kubernetes.default.svc'
+const CLUSTER_AUDIENCE = 'toolhive'
+
+/** `spec.incomingAuth` of a VirtualMCPServer in the shape of the schema. What refers to nothing is an error: it must not open a door. */
+export function readIncomingAuth(manifests: Manifests, server: ManifestObject): LocatedMap | undefined {
+  const node = getMap(server.spec, 'incomingAuth')
+  if (!node) return undefined
+  const result = map(node.at)
+  const type = get(node, 'type')
+  const oidc = readOidc(manifests, server, node)
+  if (type?.kind === 'scalar' && type.value === 'kubernetes') {
+    manifests.faults.push(warning(type.at, 'the type "kubernetes" is read as "oidc" with tokens of service accounts'))
+    put(result, 'type', scalar('oidc', type.at))
+    put(result, 'oidc', oidc ?? clusterOidc(map(type.at)))
+  } else {
+    if (type) put(result, 'type', type)
+    else if (oidc) put(result, 'type', scalar('oidc', node.at))
+    if (oidc) put(result, 'oidc', oidc)
+  }
+  const authz = readAuthz(manifests, server, node)
+  if (authz) put(result, 'authz', authz)
+  const known = ['type', 'oidcConfig', 'oidcConfigRef', 'authzConfig', 'authzConfigRef']
+  for (const [key, entry] of node.entries) {
+    if (!known.includes(key))
+      manifests.faults.push(fileError(entry.at, `unknown key "${key}"`, `there is ${known.join(', ')}`))
+  }
+  return result
+}
+
+function readOidc(manifests: Manifests, server: ManifestObject, node: LocatedMap): LocatedMap | undefined {
+  const reference = getMap(node, 'oidcConfigRef')
+  if (reference) return readOidcRef(manifests, server, reference)
+  const config = getMap(node, 'oidcConfig')
+  if (!config) return undefined
+  const type = getString(config, 'type') ?? 'kubernetes'
+  const oidc =
+    type === 'inline'
+      ? inlineOidc(manifests, getMap(config, 'inline') ?? map(config.at), server.namespace)
+      : type === 'configMap'
+        ? configMapOidc(manifests, getMap(config, 'configMap') ?? map(config.at), server.namespace)
+        : clusterOidc(getMap(config, 'kubernetes') ?? map(config.at))
+  const resource = get(config, 'resourceUrl')
+  if (resource) put(oidc, 'resource', resource)
+  return oidc
+}
+
+function readOidcRef(manifests: Manifests, server: ManifestObject, reference: LocatedMap): LocatedMap | undefined {
+  const name = getString(reference, 'name') ?? ''
+  const config = find(manifests, 'MCPOIDCConfig', name, server.namespace)
+  if (!config) {
+    manifests.faults.push(dangling(manifests, 'MCPOIDCConfig', name, reference.at))
+    return undefined
+  }
+  const inline = getMap(config.spec, 'inline')
+  const oidc = inline
+    ? inlineOidc(manifests, inline, config.namespace)
+    : clusterOidc(getMap(config.spec, 'kubernetesServiceAccount') ?? map(config.at))
+  for (const [from, to] of [
+    ['audience', 'audience'],
+    ['scopes', 'scopes'],
+    ['resourceUrl', 'resource'],
+  ] as const) {
+    const value = get(reference, from)
+    if (value) put(oidc, to, value)
+  }
+  return oidc
+}
+
+function inlineOidc(manifests: Manifests, inline: LocatedMap, namespace: string | undefined): LocatedMap {
+  const oidc = map(inline.at)
+  for (const [from, to] of Object.entries(OIDC_KEYS)) {
+    const entry = inline.entries.get(from)
+    if (entry) put(oidc, to, entry.value, entry.at)
+  }
+  const reference = get(inline, 'clientSecretRef')
+  if (reference) {
+    const secret = readSecret(manifests, reference, namespace)
+    if ('value' in secret) put(oidc, 'clientSecret', scalar(secret.value, reference.at))
+    else manifests.faults.push(fileError(reference.at, secret.missing))
+  }
+  return oidc
+}
+
+/** Single keys of the ConfigMap's data, as ToolHive reads them. */
+function configMapOidc(manifests: Manifests, reference: LocatedMap, namespace: string | undefined): LocatedMap {
+  const oidc = map(reference.at)
+  const name = getString(reference, 'name') ?? ''
+  if (!find(manifests, 'ConfigMap', name, namespace)) {
+    manifests.faults.push(dangling(manifests, 'ConfigMap', name, reference.at))
+    return oidc
+  }
+  for (const [from, to] of Object.entries(OIDC_KEYS)) {
+    const found = readConfigMap(manifests, name, from, namespace)
+    if ('value' in found)
+      put(oidc, to, scalar(TRUTH_KEYS.has(from) ? found.value === 'true' : found.value, reference.at))
+  }
+  return oidc
+}
+
+/** Tokens of service accounts, checked against the cluster's own issuer. */
+function clusterOidc(settings: LocatedMap): LocatedMap {
+  const oidc = map(settings.at)
+  put(oidc, 'issuer', get(settings, 'issuer') ?? scalar(CLUSTER_ISSUER, settings.at))
+  put(oidc, 'audience', get(settings, 'audience') ?? scalar(CLUSTER_AUDIENCE, settings.at))
+  for (const key of ['jwksUrl', 'introspectionUrl']) {
+    const value = get(settings, key)
+    if (value) put(oidc, key, value)
+  }
+  return oidc
+}
+
+const AUTHZ_EXTRAS = ['groupClaimName', 'roleClaimName', 'groupEntityType']
+
+function readAuthz(manifests: Manifests, server: ManifestObject, node: LocatedMap): LocatedMap | undefined {
+  const reference = getMap(node, 'authzConfigRef')
+  if (reference) {
+    const name = getString(reference, 'name') ?? ''
+    const config = find(manifests, 'MCPAuthzConfig', name, server.namespace)
+    if (config) return cedar(getMap(config.spec, 'config') ?? map(config.at))
+    manifests.faults.push(dangling(manifests, 'MCPAuthzConfig', name, reference.at))
+    return undefined
+  }
+  const config = getMap(node, 'authzConfig')
+  if (!config) return undefined
+  const inline = getMap(config, 'inline')
+  const authz = inline ? cedar(inline) : configMapAuthz(manifests, server, config)
+  for (const key of AUTHZ_EXTRAS) {
+    const value = get(config, key)
+    if (value && authz) put(authz, key, value)
+  }
+  return authz
+}
+
+function configMapAuthz(manifests: Manifests, server: ManifestObject, config: LocatedMap): LocatedMap | undefined {
+  const reference = getMap(config, 'configMap')
+  const at = reference?.at ?? config.at
+  const key = getString(reference, 'key') ?? 'authz.json'
+  const text = readConfigMap(manifests, getString(reference, 'name') ?? '', key, server.namespace)
+  const refuse = (fault: Fault): undefined => void manifests.faults.push(fault)
+  if ('missing' in text) return refuse(fileError(at, text.missing))
+  const [document] = parseJson(at.file, text.value).documents
+  if (document?.kind !== 'map') return refuse(fileError(at, `key "${key}" of the ConfigMap is not a JSON object`))
+  // Text inside a text has no line of its own.
+  return cedar(asMap(located(plain(getMap(document, 'cedar') ?? document), at)) ?? map(at))
+}
+
+function cedar(block: LocatedMap): LocatedMap {
+  const authz = map(block.at)
+  put(authz, 'type', scalar('cedar', block.at))
+  const policies = get(block, 'policies')
+  if (policies) put(authz, 'policies', policies)
+  const entities = get(block, 'entitiesJson') ?? get(block, 'entities_json')
+  if (entities) put(authz, 'entitiesJson', entities)
+  for (const key of [...AUTHZ_EXTRAS, 'primaryUpstreamProvider']) {
+    const value = get(block, key)
+    if (value) put(authz, key, value)
+  }
+  return authz
+}

@@ -47,16 +47,15 @@ export class Backend {
   readonly #pool: LegPool
   readonly #breaker: Breaker
   /** What is known of the server's eras. Absent: not tried. */
-  readonly #speaks: { legacy?: boolean; modern?: boolean } = {}
+  #speaks: Partial<Record<Era, boolean>>
   /** Learnt from the first legacy session over HTTP. */
   #httpKeepsState: boolean | undefined
-  #attempt: { signal: Cancellation; done: Promise<void> } | undefined
+  #attempt: { signal: Cancellation; started: number; done: Promise<void> } | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
   #readySince = 0
   #refreshTimer: NodeJS.Timeout | undefined
   #healthTimer: NodeJS.Timeout | undefined
-  #missedChecks = 0
   #unauthenticated = false
   #closed = false
 
@@ -66,7 +65,7 @@ export class Backend {
     this.#connector = createConnector(spec.endpoint)
     this.#pool = new LegPool(options.pool)
     this.#breaker = new Breaker(options.failure.circuitBreaker)
-    if (spec.era !== 'auto') this.#speaks[spec.era === 'legacy' ? 'modern' : 'legacy'] = false
+    this.#speaks = configuredEras(spec)
     if (spec.disabled) this.state = { kind: 'disabled' }
     else if (spec.fault) this.state = { kind: 'failing', fault: spec.fault }
     else this.state = { kind: 'connecting' }
@@ -98,7 +97,9 @@ export class Backend {
     if (this.#unauthenticated) return 'unauthenticated'
     switch (this.state.kind) {
       case 'ready':
-        return this.#missedChecks > 0 || this.#breaker.state !== 'closed' ? 'degraded' : 'healthy'
+        return this.#pool.live().some(({ missed }) => missed > 0) || this.#breaker.state !== 'closed'
+          ? 'degraded'
+          : 'healthy'
       case 'failing':
         return 'unhealthy'
       case 'connecting':
@@ -114,23 +115,28 @@ export class Backend {
 
   /**
    * One request in the caller's own era where the server speaks it, over the owner's connection.
-   * Throws what `Leg.request` throws, and `BACKEND_UNREACHABLE` at once while the backend is away.
+   * Throws what `Leg.request` throws, named, and `BACKEND_UNREACHABLE` at once while the backend is away.
    */
   async call(era: Era, owner: OwnerKey, request: UpstreamRequest): Promise<Reply> {
-    if (this.state.kind !== 'ready') await this.#revive()
-    if (!this.#breaker.admit()) {
-      throw new GatewayError('BACKEND_UNREACHABLE', 'too many calls in a row failed; it rests (key: circuitBreaker)')
-    }
     try {
-      const reply = await this.#callOnce(era, owner, request).catch((error: unknown) => {
+      if (this.state.kind !== 'ready') await this.#revive()
+    } catch (error) {
+      throw this.#named(error)
+    }
+    if (!this.#breaker.admit()) throw this.#named(resting())
+    try {
+      let reply: Reply
+      try {
+        reply = await this.#callOnce(era, owner, request)
+      } catch (error) {
         // The server forgot the session and did not run the request: a new session may.
-        if (error instanceof SessionLost) return this.#callOnce(era, owner, request)
-        throw error
-      })
+        if (!(error instanceof SessionLost)) throw error
+        reply = await this.#callOnce(era, owner, request)
+      }
       this.#breaker.succeeded()
       return reply
     } catch (error) {
-      throw this.#judge(error, request)
+      throw this.#named(this.#judge(error, request))
     }
   }
 
@@ -156,17 +162,25 @@ export class Backend {
   #judge(error: unknown, request: UpstreamRequest): unknown {
     if (error instanceof SessionLost) {
       this.#breaker.failed()
-      return new GatewayError('BACKEND_UNREACHABLE', 'it forgets every session as soon as it is opened')
+      this.#connect()
+      return forgetful()
     }
     if (!(error instanceof GatewayError) || error.code === 'BACKEND_ERROR' || error.code === 'BACKEND_BUSY') {
       this.#breaker.undecided()
     } else if (request.signal.cancelled && error.code !== 'DEADLINE_EXCEEDED') this.#breaker.undecided()
     else {
       this.#breaker.failed()
-      // The connection broke: find out whether the server is gone, before the next caller does.
-      if (error.code === 'BACKEND_UNREACHABLE' && this.spec.endpoint.kind === 'http') this.#connect()
+      // Find out whether the server is gone, before the next caller does.
+      if (error.code !== 'DEADLINE_EXCEEDED' && this.spec.endpoint.kind === 'http') this.#connect()
     }
     return error
+  }
+
+  /** Failures say which backend they are about. */
+  #named(error: unknown): unknown {
+    if (!(error instanceof GatewayError) || !Object.hasOwn(VERDICTS, error.code)) return error
+    const code = error.code as keyof typeof VERDICTS
+    return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, { cause: error })
   }
 
   #slotFor(era: Era, owner: OwnerKey): Slot {
@@ -252,7 +266,7 @@ export class Backend {
         clearTimeout(limit)
         this.#attempt = undefined
       })
-    this.#attempt = { signal, done }
+    this.#attempt = { signal, started: Date.now(), done }
   }
 
   async #list(signal: Cancellation): Promise<void> {
@@ -274,7 +288,7 @@ export class Backend {
       this.#onListed(leg, lists, performance.now() - started)
     } catch (error) {
       await this.#pool.drop(slot)
-      throw error
+      throw error instanceof SessionLost && !known ? forgetful() : error
     } finally {
       slot.inflight--
     }
@@ -283,10 +297,11 @@ export class Backend {
   #onListed(leg: Leg, lists: NativeLists, ms: number): void {
     const wasReady = this.state.kind === 'ready'
     this.lists = lists
-    this.#missedChecks = 0
     this.#unauthenticated = false
-    this.#breaker.succeeded()
-    if (!wasReady) this.#readySince = Date.now()
+    if (!wasReady) {
+      this.#readySince = Date.now()
+      this.#breaker.succeeded()
+    }
     this.state = { kind: 'ready', legs: { [leg.era]: leg.revision }, since: this.#readySince, ms }
     leg.listen()
     if (!wasReady) {
@@ -311,9 +326,12 @@ export class Backend {
       return
     }
     this.#unauthenticated = error instanceof HttpRefusal && (error.status === 401 || error.status === 403)
+    // It may come back as another version of itself.
+    this.#speaks = configuredEras(this.spec)
     if (this.state.kind === 'ready' && Date.now() - this.#readySince > STABLE_MS) this.#retryMs = FIRST_RETRY_MS
     const delay = this.#retryMs
     this.#retryMs = Math.min(delay * 2, LAST_RETRY_MS)
+    clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#connect(), delay).unref()
     this.#setFailing(faultOf(error), delay)
   }
@@ -339,8 +357,8 @@ export class Backend {
     this.#setFailing({ message: `no answer for ${PATIENCE_MS / 1000} s, still waiting` }, undefined)
   }
 
-  /** A process ended by itself. */
-  #onLost(error: Error): void {
+  /** A process ended by itself, or hangs. */
+  #onLost(error: unknown): void {
     if (this.#closed) return
     const spare = this.#pool.owned(GATEWAY_OWNER).some((slot) => slot.leg && !slot.leg.closed)
     if (spare) return
@@ -362,10 +380,10 @@ export class Backend {
     }, LIST_DEBOUNCE_MS).unref()
   }
 
-  /** A call has met a failing backend: if no attempt is running, it starts one and waits for a moment. */
+  /** A call has met a failing backend: if no attempt is running, it starts one. It waits for one that is young. */
   async #revive(): Promise<void> {
-    if (this.state.kind === 'failing' && !this.#attempt && this.state.until !== undefined) {
-      this.#connect()
+    if (this.state.kind === 'failing') {
+      if (this.state.until !== undefined) this.#connect()
       await this.#settled(REVIVAL_WAIT_MS)
     } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS)
     const { state } = this
@@ -379,21 +397,32 @@ export class Backend {
     throw new GatewayError('BACKEND_UNREACHABLE', hint === undefined ? message : `${message} (${hint})`)
   }
 
-  /** Resolves when the running attempt has ended, or after `ms`. */
+  /** Resolves when the running attempt has ended, or `ms` after it began. */
   async #settled(ms: number): Promise<void> {
-    const { done } = this.#attempt ?? {}
-    if (!done) return
+    if (!this.#attempt) return
+    const { done, started } = this.#attempt
+    const left = started + ms - Date.now()
+    if (left <= 0) return
     let timer: NodeJS.Timeout | undefined
-    await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, ms)))])
+    await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, left)))])
     clearTimeout(timer)
   }
 
-  /** Health check: the gateway's own connection must answer; any answer will do. */
+  /**
+   * An HTTP server is asked over the gateway's own connection. Processes hang one by one: each is asked,
+   * unless a call runs in it, which its own deadline judges.
+   */
   #check(): void {
     this.#pool.sweep()
     if (this.state.kind !== 'ready' || this.#attempt) return
-    const slot = this.#pool.owned(GATEWAY_OWNER).find(({ leg }) => leg && !leg.closed)
-    if (!slot?.leg) return
+    const overHttp = this.spec.endpoint.kind === 'http'
+    for (const slot of this.#pool.live()) {
+      if (overHttp ? slot.owner === GATEWAY_OWNER : slot.inflight === 0) this.#checkSlot(slot, slot.leg)
+    }
+  }
+
+  /** Any answer will do. */
+  #checkSlot(slot: Slot, leg: Leg): void {
     const { healthCheckTimeoutMs, unhealthyThreshold } = this.#options.failure
     const signal = new Cancellation()
     const late = new GatewayError(
@@ -401,22 +430,22 @@ export class Backend {
       `no answer to a health check within ${healthCheckTimeoutMs} ms`,
     )
     const timer = setTimeout(() => signal.cancel(late), healthCheckTimeoutMs).unref()
-    const method = slot.leg.era === 'legacy' ? 'ping' : 'server/discover'
-    slot.leg
+    const method = leg.era === 'legacy' ? 'ping' : 'server/discover'
+    leg
       .request({ method, params: {}, patch: {}, signal, streaming: false })
       .then(() => {
-        this.#missedChecks = 0
+        slot.missed = 0
       })
       .catch((error: unknown) => {
-        if (error instanceof GatewayError && error.code === 'BACKEND_ERROR') this.#missedChecks = 0
+        if (error instanceof GatewayError && error.code === 'BACKEND_ERROR') slot.missed = 0
         else if (error instanceof SessionLost)
           this.#pool.drop(slot).then(
             () => this.#connect(),
             () => {},
           )
-        else if (++this.#missedChecks >= unhealthyThreshold) {
+        else if (++slot.missed >= unhealthyThreshold) {
           this.#pool.drop(slot).catch(() => {})
-          this.#onFailure(error)
+          this.#onLost(error)
         }
       })
       .finally(() => clearTimeout(timer))
@@ -442,6 +471,28 @@ export class Backend {
     await this.#pool.close()
     await this.#connector.close()
   }
+}
+
+/** What the configuration says of the server's eras. */
+function configuredEras({ era }: BackendSpec): Partial<Record<Era, boolean>> {
+  if (era === 'auto') return {}
+  return era === 'legacy' ? { modern: false } : { legacy: false }
+}
+
+function forgetful(): GatewayError {
+  return new GatewayError('BACKEND_UNREACHABLE', 'it forgets every session as soon as it is opened')
+}
+
+const VERDICTS = {
+  BACKEND_UNREACHABLE: 'cannot be reached',
+  BACKEND_PROTOCOL: 'broke the protocol',
+  BACKEND_BUSY: 'is busy',
+  DEADLINE_EXCEEDED: 'did not answer in time',
+} as const
+
+function resting(): GatewayError {
+  const key = 'operational.failureHandling.circuitBreaker'
+  return new GatewayError('BACKEND_UNREACHABLE', `too many calls in a row failed; it rests (key: ${key})`)
 }
 
 function faultOf(error: unknown): BackendFault {

@@ -60,7 +60,7 @@ export interface Connector {
   close(): Promise<void>
 }
 
-/** The server has forgotten this leg's session. The request that met this was not executed. */
+/** The server has forgotten this leg's session, or its process is gone. The request that met this was not executed. */
 export class SessionLost extends Error {
   constructor() {
     super('the backend has forgotten the session')

@@ -19,11 +19,15 @@ export interface Slot {
   leg: Leg | undefined
   inflight: number
   lastUsed: number
+  /** Health checks in a row without an answer. */
+  missed: number
 }
 
 /** The upstream connections of one backend, by era and owner. Two owners never meet on one. */
 export class LegPool {
   readonly #slots = new Map<string, Slot>()
+  /** Connections that were taken out and have not ended yet. */
+  readonly #closing = new Set<Promise<void>>()
   readonly #settings: PoolSettings
   readonly #now: () => number
 
@@ -41,10 +45,17 @@ export class LegPool {
     return [...this.#slots.values()].filter((slot) => slot.owner === owner)
   }
 
+  /** Connections that stand. */
+  live(): (Slot & { leg: Leg })[] {
+    return [...this.#slots.values()].filter(
+      (slot): slot is Slot & { leg: Leg } => slot.leg !== undefined && !slot.leg.closed,
+    )
+  }
+
   /** Callers that come while it opens share the attempt. Throws `BACKEND_BUSY` when every connection is in use. */
   open(era: Era, owner: OwnerKey, opening: () => Promise<Leg>): Slot {
     if (owner !== GATEWAY_OWNER) this.#makeRoom()
-    const slot: Slot = { owner, era, opening: opening(), leg: undefined, inflight: 0, lastUsed: this.#now() }
+    const slot: Slot = { owner, era, opening: opening(), leg: undefined, inflight: 0, lastUsed: this.#now(), missed: 0 }
     this.#slots.set(key(era, owner), slot)
     slot.opening.then(
       (leg) => {
@@ -76,8 +87,9 @@ export class LegPool {
   /** Takes a connection out and closes it; calls that run on it end as its leg ends them. */
   async drop(slot: Slot): Promise<void> {
     this.#forget(slot)
-    const leg = await slot.opening.catch(() => undefined)
-    await leg?.close()
+    const closing = closeWhenOpen(slot).finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+    await closing
   }
 
   async dropOwner(owner: OwnerKey): Promise<void> {
@@ -94,7 +106,8 @@ export class LegPool {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#slots.values()].map((slot) => this.drop(slot)))
+    const dropped = [...this.#slots.values()].map((slot) => this.drop(slot))
+    await Promise.all([...dropped, ...this.#closing])
   }
 
   #makeRoom(): void {
@@ -115,6 +128,11 @@ export class LegPool {
     const at = key(slot.era, slot.owner)
     if (this.#slots.get(at) === slot) this.#slots.delete(at)
   }
+}
+
+async function closeWhenOpen(slot: Slot): Promise<void> {
+  const leg = await slot.opening.catch(() => undefined)
+  await leg?.close()
 }
 
 function key(era: Era, owner: OwnerKey): string {

@@ -10,5 +10,3 @@ const { run } = await import('./run.ts')
 process.exitCode = await run(process.argv.slice(2))
 // Output that is still on its way is written out; a handle that somebody left open does not keep us here.
 setTimeout(() => process.exit(), 1000).unref()
-
-export {}

@@ -1,13 +1,14 @@
 import type { Command } from './args.ts'
 import { helpOf, parseCommand } from './args.ts'
 import { callCommand } from './commands/call.ts'
+import { initCommand } from './commands/init.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { toolsCommand } from './commands/tools.ts'
 import { validateCommand } from './commands/validate.ts'
 import { versionCommand } from './commands/version.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
-import { identity } from './identity.ts'
+import { identity } from '../gateway/identity.ts'
 import { print, printError } from './terminal.ts'
 
 const COMMANDS: readonly Command[] = [
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   validateCommand,
   toolsCommand,
   callCommand,
+  initCommand,
   schemaCommand,
   versionCommand,
 ]

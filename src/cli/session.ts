@@ -1,7 +1,7 @@
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { Telemetry } from '../telemetry/events.ts'
-import { identity } from './identity.ts'
+import { identity } from '../gateway/identity.ts'
 
 /** How long a command waits for its backends before it goes on without the rest. */
 const BACKENDS_WITHIN_MS = 60_000

@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.ts'
 import type { UpstreamRequest } from '../backends/leg.ts'
-import type { Call, Context, Core, Outcome } from '../model/call.ts'
+import type { Call, Context, Core } from '../model/call.ts'
 import type { Catalogue, Entry } from '../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
@@ -19,12 +19,12 @@ export function dispatcher(
     catalogue: () => keeper.forList(),
     watch,
     async invoke(call, context) {
-      const entry = resolveEntry(keeper.catalogue, call) ?? (await lateEntry(keeper, call, context))
-      switch (entry.route.kind) {
+      const { route } = resolveEntry(keeper.catalogue, call) ?? (await lateEntry(keeper, call, context))
+      switch (route.kind) {
         case 'backend': {
-          const backend = backends.get(entry.route.backend)
+          const backend = backends.get(route.backend)
           if (!backend) throw unknownEntry(call, context)
-          return callBackend(backend, entry.route.native, call, context)
+          return backend.call(context.era, context.owner, requestFor(call, route.native, context))
         }
       }
     },
@@ -52,9 +52,9 @@ function findEntry(catalogue: Catalogue, call: Call): Entry | undefined {
   }
 }
 
-/** A call that comes before its backend has been listed waits as the first list does. */
+/** A call that comes before its backend has been listed, or merged after that, waits as the first list does. */
 async function lateEntry(keeper: CatalogueKeeper, call: Call, context: Context): Promise<Entry> {
-  const entry = keeper.pending > 0 ? resolveEntry(await keeper.forList(), call) : undefined
+  const entry = resolveEntry(await keeper.forList(), call)
   if (!entry) throw unknownEntry(call, context)
   return entry
 }
@@ -91,8 +91,8 @@ const METHODS = {
   complete: 'completion/complete',
 } as const satisfies Record<Call['kind'], string>
 
-async function callBackend(backend: Backend, native: string, call: Call, context: Context): Promise<Outcome> {
-  const request: UpstreamRequest = {
+function requestFor(call: Call, native: string, context: Context): UpstreamRequest {
+  return {
     method: METHODS[call.kind],
     params: call.params,
     patch: patchFor(call, native),
@@ -100,11 +100,6 @@ async function callBackend(backend: Backend, native: string, call: Call, context
     deadline: context.deadline,
     onProgress: progressOf(call.params, context),
     streaming: context.streaming,
-  }
-  try {
-    return await backend.call(context.era, context.owner, request)
-  } catch (error) {
-    throw named(backend, error, context)
   }
 }
 
@@ -126,22 +121,4 @@ function progressOf(params: JsonObject, context: Context): UpstreamRequest['onPr
   const token = metaOf(params)?.['progressToken']
   if (!emit || token === undefined) return undefined
   return ({ method, params: progress }) => emit({ method, params: { ...progress, progressToken: token } })
-}
-
-/** Failures of a backend say which one. */
-function named(backend: Backend, error: unknown, context: Context): unknown {
-  if (!(error instanceof GatewayError)) return error
-  const { code, message } = error
-  const name = `backend "${backend.spec.id}"`
-  if (code === 'BACKEND_UNREACHABLE')
-    return new GatewayError(code, `${name} cannot be reached: ${message}`, { cause: error })
-  if (code === 'BACKEND_PROTOCOL')
-    return new GatewayError(code, `${name} broke the protocol: ${message}`, { cause: error })
-  if (code === 'BACKEND_BUSY') return new GatewayError(code, `${name} is busy: ${message}`, { cause: error })
-  // -32002 is a legacy code: modern clients know -32602 for a resource that is not there.
-  if (code === 'BACKEND_ERROR' && context.era === 'modern' && error.jsonrpc === JSONRPC.resourceNotFoundLegacy) {
-    const { data } = error
-    return new GatewayError(code, message, { jsonrpc: JSONRPC.invalidParams, ...(data !== undefined && { data }) })
-  }
-  return error
 }

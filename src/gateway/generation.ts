@@ -2,7 +2,7 @@ import { diffCatalogues } from '../aggregation/diff.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Change, Core, Outcome } from '../model/call.ts'
+import type { Change, Core } from '../model/call.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -10,7 +10,7 @@ import { compose } from './compose.ts'
 import { dispatcher, resolveEntry } from './dispatch.ts'
 import { CatalogueKeeper } from './keeper.ts'
 import { deadlineLayer } from './layers/deadline.ts'
-import { observeLayer } from './layers/observe.ts'
+import { Tally, observeLayer } from './layers/observe.ts'
 
 export interface GenerationParts {
   leases: BackendLeases
@@ -33,8 +33,7 @@ export class Generation {
   readonly kept: number
   readonly #leases: BackendLeases
   readonly #keys: readonly string[]
-  #calls = 0
-  #onIdle: (() => void) | undefined
+  readonly #tally = new Tally()
 
   constructor(config: GatewayConfig, parts: GenerationParts) {
     const { leases, identity, telemetry } = parts
@@ -59,28 +58,11 @@ export class Generation {
       (before, after) => parts.onChange(diffCatalogues(before, after)),
     )
     const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
-    const core = compose(dispatcher(this.keeper, byId, parts.watch), [
-      observeLayer(telemetry),
+    this.core = compose(dispatcher(this.keeper, byId, parts.watch), [
+      observeLayer(telemetry, this.#tally),
       deadlineLayer(config.timeouts, (call) => resolveEntry(this.keeper.catalogue, call)?.route.backend),
     ])
-    this.core = { ...core, invoke: (call, context) => this.#counted(core.invoke(call, context)) }
     for (const { backend, fresh } of leased) if (fresh) backend.start()
-  }
-
-  async #counted(running: Promise<Outcome>): Promise<Outcome> {
-    this.#calls++
-    const ended = (): void => {
-      if (--this.#calls === 0) this.#onIdle?.()
-    }
-    try {
-      const outcome = await running
-      if (outcome.kind === 'stream') outcome.stream.onFinish(ended)
-      else ended()
-      return outcome
-    } catch (error) {
-      ended()
-      throw error
-    }
   }
 
   releaseOwner(owner: OwnerKey): void {
@@ -91,14 +73,14 @@ export class Generation {
   async retire(graceMs: number): Promise<boolean> {
     this.keeper.close()
     let timer: NodeJS.Timeout | undefined
-    if (this.#calls > 0) {
+    if (this.#tally.running > 0) {
       await Promise.race([
-        new Promise<void>((resolve) => (this.#onIdle = resolve)),
+        new Promise<void>((resolve) => (this.#tally.onIdle = resolve)),
         new Promise((resolve) => (timer = setTimeout(resolve, graceMs))),
       ])
       clearTimeout(timer)
     }
-    const finished = this.#calls === 0
+    const finished = this.#tally.running === 0
     for (const key of this.#keys) this.#leases.release(key)
     return finished
   }

@@ -1,6 +1,6 @@
 import type { Catalogue, Entry } from '../model/catalogue.ts'
 
-/** Entries that could not be matched in a bounded time are not worth matching. */
+/** What could not be matched in a bounded time is not worth matching. */
 const MAX_URI = 8192
 
 /** The entry that a URI leads to: the resource itself, else the first template that fits. */
@@ -16,52 +16,74 @@ export function resolveResource(catalogue: Catalogue, uri: string): Entry | unde
   return unreachable
 }
 
-type Part = { literal: string } | { reserved: boolean; optional: boolean }
+/**
+ * A part of a template. `stop`: what its value cannot hold; `first`: the character that its value begins with,
+ * of an expression that may also be absent.
+ */
+type Part = { literal: string } | { literal?: never; stop: string; first: string | undefined }
 
 const parsed = new Map<string, readonly Part[]>()
 const MAX_PARSED = 10_000
 
 /**
  * Whether a URI can come from a URI template (RFC 6570). No regular expression is built from the template,
- * which a backend chose: literals are searched from left to right, so the time is linear in the URI.
+ * which a backend chose: part by part, the places of the URI that can be reached are marked, so the time is
+ * linear in the URI.
  */
 export function matchesTemplate(template: string, uri: string): boolean {
+  if (template.length > MAX_URI || uri.length > MAX_URI) return false
   const parts = partsOf(template)
-  let at = 0
-  for (const [index, part] of parts.entries()) {
-    if ('literal' in part) {
-      if (!uri.startsWith(part.literal, at)) return false
-      at += part.literal.length
-      continue
-    }
-    const next = parts[index + 1]
-    const end =
-      next === undefined ? uri.length : 'literal' in next ? findLiteral(parts, index + 1, next.literal, uri, at) : at
-    if (end === -1) return false
-    const value = uri.slice(at, end)
-    if (value === '' ? !part.optional : !part.reserved && /[/?#]/.test(value)) return false
-    at = end
+  const [begin] = parts
+  // Most templates are out after this.
+  if (begin?.literal !== undefined && !uri.startsWith(begin.literal)) return false
+  let reached = new Uint8Array(uri.length + 1)
+  reached[0] = 1
+  for (const part of parts) {
+    reached = part.literal === undefined ? afterValue(part, reached, uri) : afterLiteral(part.literal, reached, uri)
+    if (!reached.includes(1)) return false
   }
-  return at === uri.length
+  return reached[uri.length] === 1
 }
 
-/** A last literal stands at the end of the URI, any other at its first place. */
-function findLiteral(parts: readonly Part[], index: number, literal: string, uri: string, at: number): number {
-  if (index < parts.length - 1) return uri.indexOf(literal, at)
-  const end = uri.length - literal.length
-  return end >= at && uri.endsWith(literal) ? end : -1
+function afterLiteral(literal: string, reached: Uint8Array, uri: string): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(reached.length)
+  for (let at = reached.indexOf(1); at !== -1; at = reached.indexOf(1, at + 1)) {
+    if (uri.startsWith(literal, at)) next[at + literal.length] = 1
+  }
+  return next
 }
+
+function afterValue(
+  { stop, first }: Part & { literal?: never },
+  reached: Uint8Array,
+  uri: string,
+): Uint8Array<ArrayBuffer> {
+  const next = first === undefined ? new Uint8Array(reached.length) : new Uint8Array(reached)
+  let inside = false
+  for (let at = 0; at < uri.length; at++) {
+    const char = uri.charAt(at)
+    if (reached[at] === 1 && (first === undefined || char === first)) inside = true
+    if (stop.includes(char)) inside = false
+    if (inside) next[at + 1] = 1
+  }
+  return next
+}
+
+/** Operators whose values begin with a character of their own. A query may begin with `?` and go on with `&`. */
+const OPERATORS = '#./;?&'
 
 function partsOf(template: string): readonly Part[] {
   const known = parsed.get(template)
   if (known) return known
   const parts: Part[] = []
   let at = 0
-  for (const match of template.matchAll(/\{([+#./;?&]?)[^{}]*\}/g)) {
+  for (const match of template.matchAll(/\{([+#./;?&]?)[^{}]*?(\*?)\}/g)) {
     if (match.index > at) parts.push({ literal: template.slice(at, match.index) })
-    const operator = match[1] ?? ''
-    parts.push({ reserved: operator !== '', optional: operator !== '' && operator !== '+' })
-    at = match.index + match[0].length
+    const [expression, operator = '', explode] = match
+    const plain = operator === '' && explode === ''
+    // Some frameworks let `{path*}` stand for several segments.
+    parts.push({ stop: plain ? '/?#' : '', first: OPERATORS.includes(operator || ' ') ? operator : undefined })
+    at = match.index + expression.length
   }
   if (at < template.length) parts.push({ literal: template.slice(at) })
   if (parsed.size >= MAX_PARSED) parsed.clear()

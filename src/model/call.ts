@@ -32,11 +32,11 @@ export interface Context {
   revision: string
   signal: Cancellation
   /** Set by the deadline layer. */
-  deadline?: Deadline
+  deadline: Deadline | undefined
   /** The door can pass bytes on; otherwise a result always comes parsed. */
   streaming: boolean
-  /** Request-scoped notifications (progress) back to the caller. Absent: the caller takes none. */
-  emit?: (notification: Notification) => void
+  /** Request-scoped notifications (progress) back to the caller. `undefined`: the caller takes none. */
+  emit: ((notification: Notification) => void) | undefined
 }
 
 /** A large result that is still arriving: a whole JSON-RPC response whose id is the gateway's own. */

@@ -1,5 +1,6 @@
 import { GatewayError } from '../model/errors.ts'
 import type { JsonObject } from '../model/json.ts'
+import { clip } from './clip.ts'
 import type { Envelope } from './envelope.ts'
 import { META, readEnvelope } from './envelope.ts'
 import { LATEST_MODERN, SUPPORTED_MODERN, eraOf } from './revisions.ts'
@@ -21,23 +22,23 @@ export function classifyEra(method: string, params: JsonObject, versionHeader: s
   if (envelope === undefined) {
     if (headerEra !== 'modern') return { era: 'legacy' }
     if (method === 'initialize') {
-      throw new GatewayError('HEADER_MISMATCH', `initialize belongs to revisions before ${versionHeader}`)
+      throw new GatewayError('HEADER_MISMATCH', `initialize belongs to revisions before ${clip(versionHeader)}`)
     }
     const missing = `${META.version}, ${META.capabilities}`
     throw new GatewayError(
       'ENVELOPE_INVALID',
-      `Invalid params: MCP-Protocol-Version says ${versionHeader}, but _meta lacks ${missing}`,
+      `Invalid params: MCP-Protocol-Version says ${clip(versionHeader)}, but _meta lacks ${missing}`,
     )
   }
   if (versionHeader !== undefined && versionHeader.trim() !== envelope.version) {
     throw new GatewayError(
       'HEADER_MISMATCH',
-      `the header MCP-Protocol-Version says ${versionHeader}, the body ${envelope.version}`,
+      `the header MCP-Protocol-Version says ${clip(versionHeader)}, the body ${clip(envelope.version)}`,
     )
   }
   if (!SUPPORTED_MODERN.includes(envelope.version)) {
-    throw new GatewayError('VERSION_UNSUPPORTED', `Unsupported protocol version: ${envelope.version.slice(0, 40)}`, {
-      data: { supported: [...SUPPORTED_MODERN], requested: envelope.version },
+    throw new GatewayError('VERSION_UNSUPPORTED', `Unsupported protocol version: ${clip(envelope.version)}`, {
+      data: { supported: [...SUPPORTED_MODERN], requested: clip(envelope.version) },
     })
   }
   return { era: 'modern', envelope }

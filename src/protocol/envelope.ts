@@ -1,5 +1,6 @@
 import type { JsonObject } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
+import { isRawNumber } from './json.ts'
 
 /** `_meta` keys that belong to one hop and are never passed on (2026-07-28, basic/index, "_meta"). */
 export const META = {
@@ -14,11 +15,12 @@ export const META = {
 /** Where the identities of the hop behind us travel. */
 export const VENDOR_META = { client: 'vmcp/clientInfo', server: 'vmcp/serverInfo' } as const
 
-const HOP_KEYS: readonly string[] = Object.values(META)
+const HOP_KEYS: ReadonlySet<string> = new Set(Object.values(META))
+const PLAIN = { enumerable: true, configurable: true, writable: true }
 
 export function metaOf(params: JsonObject): JsonObject | undefined {
   const meta = params['_meta']
-  return isObject(meta) ? meta : undefined
+  return isObject(meta) && !isRawNumber(meta) ? meta : undefined
 }
 
 export interface Envelope {
@@ -38,8 +40,9 @@ export function readEnvelope(params: JsonObject): Envelope | string | undefined 
   const capabilities = meta[META.capabilities]
   const client = meta[META.client]
   if (typeof version !== 'string') return `${META.version} must be a string`
-  if (!isObject(capabilities)) return `${META.capabilities} is required and must be an object`
-  if (client !== undefined && !isObject(client)) return `${META.client} must be an object`
+  if (!isObject(capabilities) || isRawNumber(capabilities))
+    return `${META.capabilities} is required and must be an object`
+  if (client !== undefined && (!isObject(client) || isRawNumber(client))) return `${META.client} must be an object`
   return { version, capabilities, client }
 }
 
@@ -47,9 +50,11 @@ export function readEnvelope(params: JsonObject): Envelope | string | undefined 
 export function withoutHopKeys(meta: JsonObject): JsonObject | undefined {
   let left: JsonObject | undefined
   for (const key in meta) {
-    if (HOP_KEYS.includes(key)) continue
+    if (HOP_KEYS.has(key)) continue
     left ??= {}
-    Object.defineProperty(left, key, { value: meta[key], enumerable: true, configurable: true, writable: true })
+    // An assignment to this name would set a prototype.
+    if (key === '__proto__') Object.defineProperty(left, key, { ...PLAIN, value: meta[key] })
+    else left[key] = meta[key]
   }
   return left
 }

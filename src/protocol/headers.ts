@@ -1,4 +1,5 @@
 import type { JsonObject } from '../model/json.ts'
+import { clip } from './clip.ts'
 
 /** Methods whose `Mcp-Name` header mirrors a field of `params` (2026-07-28, transports, "Standard headers"). */
 const NAME_SOURCE: Readonly<Record<string, string>> = {
@@ -52,15 +53,16 @@ export function headerMismatch(
 ): string | undefined {
   if (headers.version === undefined) return 'the header MCP-Protocol-Version is required'
   if (headers.version.trim() !== version)
-    return `the header MCP-Protocol-Version says ${headers.version}, the body ${version}`
+    return `the header MCP-Protocol-Version says ${clip(headers.version)}, the body ${clip(version)}`
   if (headers.method === undefined) return 'the header Mcp-Method is required'
-  if (headers.method.trim() !== method) return `the header Mcp-Method says ${headers.method}, the body ${method}`
+  if (headers.method.trim() !== method)
+    return `the header Mcp-Method says ${clip(headers.method)}, the body ${clip(method)}`
   const expected = nameSource(method, params)
   if (headers.name === undefined) {
-    return expected === undefined ? undefined : `the header Mcp-Name is required for ${method}`
+    return expected === undefined ? undefined : `the header Mcp-Name is required for ${clip(method)}`
   }
   if (expected === undefined) return undefined
   const name = decodeHeaderValue(headers.name)
   if (name === undefined) return 'the header Mcp-Name has a broken base64 form'
-  return name === expected ? undefined : `the header Mcp-Name says ${name}, the body ${expected}`
+  return name === expected ? undefined : `the header Mcp-Name says ${clip(name)}, the body ${clip(expected)}`
 }

@@ -3,6 +3,7 @@ import type { JsonValue } from '../model/json.ts'
 declare global {
   interface JSON {
     rawJSON(text: string): JsonValue
+    isRawJSON(value: unknown): boolean
   }
 }
 
@@ -10,7 +11,7 @@ type SourceReviver = (this: unknown, key: string, value: unknown, context: { sou
 const parseWithSource = JSON.parse as (text: string, reviver?: SourceReviver) => JsonValue
 
 /** Only a text that holds sixteen digits in a row of number characters, or an exponent, can hold an inexact number. */
-const SUSPICIOUS = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE])/
+const SUSPICIOUS = /(?:^|[:,[\s])-?\d(?:[\d.]{15}|[\d.]*[eE])/
 
 /**
  * `JSON.parse`, except that a number which JavaScript cannot hold exactly keeps its spelling
@@ -19,6 +20,20 @@ const SUSPICIOUS = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE])/
  */
 export function parseJson(text: string): JsonValue {
   return SUSPICIOUS.test(text) ? parseWithSource(text, keepSpelling) : parseWithSource(text)
+}
+
+/** Whether this is a number that kept its spelling. It passes for an object everywhere else. */
+export function isRawNumber(value: unknown): boolean {
+  return JSON.isRawJSON(value)
+}
+
+/** Whether arrays and objects are nested in `value` more than `levels` deep. Needs that much stack and no more. */
+export function isDeep(value: JsonValue | undefined, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  if (Array.isArray(value)) return value.some((item) => isDeep(item, levels - 1))
+  for (const key in value) if (isDeep(value[key], levels - 1)) return true
+  return false
 }
 
 function keepSpelling(_key: string, value: unknown, context: { source?: string }): unknown {

@@ -1,7 +1,7 @@
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
-import { parseJson } from './json.ts'
+import { isDeep, isRawNumber, parseJson } from './json.ts'
 
 /**
  * A received JSON-RPC 2.0 message. Ids are kept as their JSON text: exact for every number,
@@ -16,6 +16,10 @@ export type Message =
   /** `id` is the JSON text of the id as far as there was one. */
   | { kind: 'invalid'; id: string; problem: string }
 
+/** Deeper than anybody means it, far from where `JSON.stringify` runs out of stack. */
+const MAX_DEPTH = 1000
+const TOO_DEEP = `the message is nested deeper than ${MAX_DEPTH} levels`
+
 export interface WireError {
   code: number
   message: string
@@ -29,7 +33,9 @@ export function classifyMessage(value: JsonValue): Message {
   if (value['jsonrpc'] !== '2.0') return invalid(id, 'the member "jsonrpc" must be "2.0"')
   if (method === undefined) return classifyResponse(value, id)
   if (typeof method !== 'string') return invalid(id, 'the member "method" must be a string')
-  if (params !== undefined && !isObject(params)) return invalid(id, 'the member "params" must be an object')
+  if (params !== undefined && (!isObject(params) || isRawNumber(params))) {
+    return invalid(id, 'the member "params" must be an object')
+  }
   if (id === undefined) return { kind: 'notification', method, params: params ?? {} }
   if (!isId(id)) return invalid(undefined, 'the member "id" must be a string or a number')
   return { kind: 'request', id: idText(id), method, params: params ?? {} }
@@ -37,7 +43,7 @@ export function classifyMessage(value: JsonValue): Message {
 
 function classifyResponse(value: JsonObject, id: JsonValue | undefined): Message {
   const { result, error } = value
-  if (isObject(result) && id !== undefined) return { kind: 'response', id, result }
+  if (isObject(result) && !isRawNumber(result) && id !== undefined) return { kind: 'response', id, result }
   if (isObject(error) && typeof error['code'] === 'number') {
     const { code, message, data } = error
     const text = typeof message === 'string' ? message : ''
@@ -56,7 +62,7 @@ function invalid(id: JsonValue | undefined, problem: string): Message {
 
 /** Strings, numbers, and numbers too long for JavaScript (JSON.rawJSON objects). */
 function isId(id: JsonValue | undefined): id is JsonValue {
-  return typeof id === 'string' || typeof id === 'number' || (isObject(id) && Object.getPrototypeOf(id) === null)
+  return typeof id === 'string' || typeof id === 'number' || isRawNumber(id)
 }
 
 function idText(id: JsonValue): string {
@@ -68,8 +74,12 @@ export function parseMessage(text: string): Message {
   let value: JsonValue
   try {
     value = parseJson(text)
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError) return invalid(undefined, TOO_DEEP)
     throw new GatewayError('PARSE_ERROR', 'Parse error: the body is not valid JSON')
+  }
+  if (text.length > 2 * MAX_DEPTH && isDeep(value, MAX_DEPTH)) {
+    return invalid(isObject(value) ? value['id'] : undefined, TOO_DEEP)
   }
   return classifyMessage(value)
 }

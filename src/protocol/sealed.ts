@@ -36,7 +36,8 @@ export class Sealer {
   open(token: string, binding: string): JsonValue | undefined {
     if (token.length > MAX_TOKEN) return undefined
     const bytes = Buffer.from(token, 'base64url')
-    if (bytes.length <= KEY_TAG + IV + TAG) return undefined
+    // The decoder skips what is not base64: each token has one spelling only.
+    if (bytes.length <= KEY_TAG + IV + TAG || bytes.toString('base64url') !== token) return undefined
     const key = this.#keys.find(({ tag }) => tag.equals(bytes.subarray(0, KEY_TAG)))
     if (!key) return undefined
     try {

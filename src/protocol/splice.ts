@@ -1,16 +1,22 @@
-/** Room for `"id"`, white space and the colon in front of the digits. */
-const LOOK_BACK = 48
+/** What an envelope holds besides result and id fits in here, on either side of the id. */
+const AROUND = 128
+const MEMBER = String.raw`\s*"\w{1,32}"\s*:\s*(?:"[^"\\]{0,32}"|[\w.+-]{1,32})\s*`
+/** All that comes before an id that stands in front of the result. */
+const HEAD = new RegExp(String.raw`^\s*\{(?:${MEMBER},)*\s*"id"\s*:\s*$`)
+/** The last that comes before any id. */
 const QUOTED_ID = /"id"\s*:\s*$/
+/** All that comes after an id that stands behind the result. */
+const TAIL = new RegExp(String.raw`^\s*(?:,${MEMBER})*\}\s*$`)
 
 /**
- * Replaces the id of a JSON-RPC response while its bytes pass through: the first `"id": <upstream digits>`,
- * wherever it stands (the official SDK writes the id after the result). Inside a JSON string the quotes
- * before the colon would be escaped, so text cannot be mistaken for the member.
+ * Replaces the id of a JSON-RPC response while its bytes pass through, before or after the result (the official SDK
+ * writes it last). Only the member of the envelope counts: a result may hold the id too, as an `id` of its own.
  */
 export class IdSplicer {
   readonly #digits: Buffer
   readonly #replacement: Buffer
   #carry: Buffer | undefined
+  #start = true
   #done = false
 
   constructor(upstreamId: number, replacement: string) {
@@ -27,22 +33,43 @@ export class IdSplicer {
   push(chunk: Buffer): Buffer[] {
     if (this.#done) return [chunk]
     const bytes = this.#carry ? Buffer.concat([this.#carry, chunk]) : chunk
-    for (let at = bytes.indexOf(this.#digits); at !== -1; at = bytes.indexOf(this.#digits, at + 1)) {
-      if (!QUOTED_ID.test(bytes.toString('latin1', Math.max(0, at - LOOK_BACK), at))) continue
-      this.#done = true
-      this.#carry = undefined
-      return [bytes.subarray(0, at), this.#replacement, bytes.subarray(at + this.#digits.length)]
+    const reach = AROUND + this.#digits.length
+    let from = Math.max(0, bytes.length - reach)
+    for (const at of this.#candidates(bytes)) {
+      if (this.#start && at <= AROUND && HEAD.test(bytes.toString('latin1', 0, at))) return this.#replace(bytes, at)
+      // Too near the end to tell: it may be the last member, or one of the result.
+      if (bytes.length - at <= reach) {
+        from = Math.max(0, at - AROUND)
+        break
+      }
     }
-    const keep = Math.min(bytes.length, LOOK_BACK + this.#digits.length)
+    if (this.#start && bytes.length <= reach) from = 0
+    if (from > 0) this.#start = false
     // A copy: the rest of a network buffer must not stay alive for its last bytes.
-    this.#carry = Buffer.from(bytes.subarray(bytes.length - keep))
-    return [bytes.subarray(0, bytes.length - keep)]
+    this.#carry = Buffer.from(bytes.subarray(from))
+    return [bytes.subarray(0, from)]
   }
 
   /** What was held back. */
   end(): Buffer[] {
     const carry = this.#carry
     this.#carry = undefined
-    return carry ? [carry] : []
+    if (this.#done || !carry) return []
+    for (const at of this.#candidates(carry)) {
+      if (TAIL.test(carry.toString('latin1', at + this.#digits.length))) return this.#replace(carry, at)
+    }
+    return [carry]
+  }
+
+  *#candidates(bytes: Buffer): Generator<number> {
+    for (let at = bytes.indexOf(this.#digits); at !== -1; at = bytes.indexOf(this.#digits, at + 1)) {
+      if (QUOTED_ID.test(bytes.toString('latin1', Math.max(0, at - AROUND), at))) yield at
+    }
+  }
+
+  #replace(bytes: Buffer, at: number): Buffer[] {
+    this.#done = true
+    this.#carry = undefined
+    return [bytes.subarray(0, at), this.#replacement, bytes.subarray(at + this.#digits.length)]
   }
 }

@@ -102,6 +102,46 @@ export class SseReader {
   }
 }
 
+/**
+ * The data of every event in a chunk that holds whole events and nothing else, which is what a server writes in one go;
+ * `undefined` when it does not, and an `SseReader` has to take over from its first byte. Line feeds only.
+ */
+export function wholeEvents(chunk: Buffer): string[] | undefined {
+  const { length } = chunk
+  if (length < 2 || chunk[length - 1] !== LF || chunk[length - 2] !== LF || chunk[0] === BOM_FIRST_BYTE)
+    return undefined
+  const text = chunk.toString('utf8')
+  if (text.includes('\r')) return undefined
+  const events: string[] = []
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf('\n\n', from)
+    const data = dataOf(text, from, end)
+    if (data !== undefined) events.push(data)
+    from = end + 2
+  }
+  return events
+}
+
+const LF = 0x0a
+const BOM_FIRST_BYTE = 0xef
+
+/** The data lines of the event that stands at `from` .. `to`. */
+function dataOf(text: string, from: number, to: number): string | undefined {
+  let data: string | undefined
+  for (let at = from; at < to;) {
+    const next = text.indexOf('\n', at)
+    const end = next === -1 || next > to ? to : next
+    if (text.startsWith('data:', at)) {
+      const value = text.slice(text[at + 5] === ' ' ? at + 6 : at + 5, end)
+      data = data === undefined ? value : `${data}\n${value}`
+    } else if (text.startsWith('data\n', at) || (end - at === 4 && text.startsWith('data', at))) {
+      data = data === undefined ? '' : `${data}\n`
+    }
+    at = end + 1
+  }
+  return data
+}
+
 /** One message as an event. JSON text holds no line break, so it is a single data line. */
 export function sseMessage(json: string): string {
   return `event: message\ndata: ${json}\n\n`

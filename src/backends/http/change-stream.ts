@@ -10,7 +10,7 @@ export interface ChangeStreamOptions {
   /** Sends the request that opens the stream. */
   open: (handler: Dispatcher.DispatchHandler) => void
   onMessage: (message: Message) => void
-  /** The stream is back after a gap: changes may have been missed. */
+  /** The stream is back after a gap, or the server cannot be reached any more: changes may have been missed. */
   onGap: () => void
   maxMessageBytes: number
 }
@@ -39,6 +39,7 @@ export class ChangeStream {
   }
 
   #open(): void {
+    let answered = false
     const reader = new SseReader(
       (event) => {
         try {
@@ -56,8 +57,11 @@ export class ChangeStream {
         if (this.#closed) controller.abort(CLOSED)
       },
       onResponseStart: (controller, status, headers) => {
+        answered = true
         if (status !== 200 || !String(headers['content-type']).startsWith('text/event-stream')) {
           this.#closed = status < 500
+          // There was a stream before: the server has forgotten us.
+          if (this.#closed && this.#opened) this.#options.onGap()
           controller.abort(CLOSED)
           return
         }
@@ -67,7 +71,10 @@ export class ChangeStream {
       },
       onResponseData: (_controller, chunk) => reader.push(chunk),
       onResponseEnd: () => this.#again(),
-      onResponseError: () => this.#again(),
+      onResponseError: () => {
+        if (!answered && !this.#closed) this.#options.onGap()
+        this.#again()
+      },
     })
   }
 

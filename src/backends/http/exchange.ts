@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
 import type { ByteSink, Deadline, ResultStream } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
+import type { Link } from '../../model/chain.ts'
+import { Chain } from '../../model/chain.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { parseMessage } from '../../protocol/jsonrpc.ts'
-import { SseReader } from '../../protocol/sse.ts'
+import { SseReader, wholeEvents } from '../../protocol/sse.ts'
 
 /** Results up to this size are parsed and patched; larger ones of the caller's own era pass as bytes. */
 const STREAM_ABOVE = 64 * 1024
@@ -35,7 +37,7 @@ export interface ExchangeOptions {
 type Mode = 'head' | 'buffer' | 'sse' | 'stream' | 'done'
 
 /** One POST and what comes back: JSON, an event stream, or a refusal. The only undici handler on the call path. */
-export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
+export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link {
   readonly answer: Promise<Answer>
   readonly #options: ExchangeOptions
   #resolve!: (answer: Answer) => void
@@ -51,6 +53,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
   #ended = false
   #onFinish: (() => void)[] = []
   length: number | undefined
+  /** When the response had come. */
+  answeredAt = 0
+  previous: Link | undefined = undefined
+  next: Link | undefined = undefined
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -79,11 +85,6 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
     const type = headers['content-type']
     if (typeof type === 'string' && type.startsWith('text/event-stream') && status === 200) {
       this.#mode = 'sse'
-      this.#reader = new SseReader(
-        (event) => this.#onText(event.data),
-        () => this.#tooLarge(),
-        this.#options.maxMessageBytes,
-      )
       return
     }
     this.#mode = 'buffer'
@@ -95,7 +96,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
     this.#options.deadline?.touch()
     switch (this.#mode) {
       case 'sse':
-        this.#reader?.push(chunk)
+        this.#onEvents(chunk)
         return
       case 'buffer':
         this.#buffer(chunk)
@@ -123,18 +124,32 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
         this.#finishBuffer()
         return
       case 'done':
-        lingering.delete(this)
+        lingering.remove(this)
     }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    lingering.delete(this)
+    lingering.remove(this)
     this.#fail(error)
   }
 
   /** Ends a stream that the server left open after its response. */
   cut(): void {
     if (this.#controller && !this.#controller.aborted) this.#controller.abort(ANSWERED)
+  }
+
+  #onEvents(chunk: Buffer): void {
+    const events = this.#reader ? undefined : wholeEvents(chunk)
+    if (events) {
+      for (const data of events) this.#onText(data)
+      return
+    }
+    this.#reader ??= new SseReader(
+      (event) => this.#onText(event.data),
+      () => this.#tooLarge(),
+      this.#options.maxMessageBytes,
+    )
+    this.#reader.push(chunk)
   }
 
   #buffer(chunk: Buffer): void {
@@ -165,7 +180,12 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
     if (message) this.#settle({ kind: 'message', status, headers, message })
     else if (status >= 200 && status < 300) {
       const what = text === '' ? 'an empty body' : 'something that is no JSON-RPC response'
-      this.#fail(new GatewayError('BACKEND_PROTOCOL', `the backend answered with ${what} (HTTP ${status})`))
+      this.#fail(
+        new GatewayError(
+          'BACKEND_PROTOCOL',
+          `the backend answered with ${what} (HTTP ${status}; is this the URL of an MCP server?)`,
+        ),
+      )
     } else this.#settle({ kind: 'refused', status, headers, text })
   }
 
@@ -236,29 +256,30 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream {
 
 const ANSWERED = new Error('the response has been received')
 
+const LINGER_MS = 1000
+
 /**
  * Event streams whose response has come and whose end has not. Most end by themselves in the same breath, and their
  * connection is worth more to the next call than an abort; one timer for all cuts those that stay.
  */
 class Lingering {
-  #fresh = new Set<Exchange>()
-  #old = new Set<Exchange>()
+  readonly #exchanges = new Chain<Exchange>()
   #timer: NodeJS.Timeout | undefined
 
   add(exchange: Exchange): void {
-    this.#fresh.add(exchange)
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#sweep(), 1000).unref()
+    exchange.answeredAt = Date.now()
+    this.#exchanges.add(exchange)
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#sweep(), LINGER_MS).unref()
   }
 
-  delete(exchange: Exchange): void {
-    if (!this.#fresh.delete(exchange)) this.#old.delete(exchange)
+  remove(exchange: Exchange): void {
+    this.#exchanges.remove(exchange)
   }
 
   #sweep(): void {
-    for (const exchange of this.#old) exchange.cut()
-    this.#old = this.#fresh
-    this.#fresh = new Set()
-    this.#timer = this.#old.size > 0 ? setTimeout(() => this.#sweep(), 1000).unref() : undefined
+    const limit = Date.now() - LINGER_MS
+    for (const exchange of this.#exchanges) if (exchange.answeredAt <= limit) exchange.cut()
+    this.#timer = this.#exchanges.size > 0 ? setTimeout(() => this.#sweep(), LINGER_MS).unref() : undefined
   }
 }
 

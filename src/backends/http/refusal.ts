@@ -11,13 +11,15 @@ export class HttpRefusal extends GatewayError<'BACKEND_UNREACHABLE'> {
   }
 }
 
+const CREDENTIALS = '(key: headers of this backend)'
+
 function describe(status: number, address: string, location: string | undefined): string {
-  if (status === 401) return `HTTP 401 at ${address}: the backend wants credentials`
-  if (status === 403) return `HTTP 403 at ${address}: the backend refuses our credentials`
+  if (status === 401) return `HTTP 401 at ${address}: the backend wants credentials ${CREDENTIALS}`
+  if (status === 403) return `HTTP 403 at ${address}: the backend refuses our credentials ${CREDENTIALS}`
   if (status >= 300 && status < 400)
     return `HTTP ${status} at ${address}: redirects are not followed${target(location)}`
   if (status === 404) return `HTTP 404 at ${address}: there is no MCP endpoint at this path`
-  return `HTTP ${status} at ${address}`
+  return `HTTP ${status} at ${address}${status >= 500 ? ' (the log of the server may tell why)' : ''}`
 }
 
 function target(location: string | undefined): string {

@@ -77,12 +77,22 @@ const NETWORK_CAUSES: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate cannot be verified',
 }
 
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'is the server running?',
+  ECONNRESET: 'the log of the server may tell why',
+  UND_ERR_SOCKET: 'the log of the server may tell why',
+  CERT_HAS_EXPIRED: 'renew it',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'NODE_EXTRA_CA_CERTS names a file of authorities to trust',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'NODE_EXTRA_CA_CERTS names a file of authorities to trust',
+}
+
 /** A failure of the network or of `undici` in the gateway's words. Errors of ours pass. */
 export function networkFault(error: unknown, address: string): Error {
   if (error instanceof GatewayError) return error
   const code = errorCode(error)
   const cause = (code && NETWORK_CAUSES[code]) ?? code ?? 'the connection failed'
-  return new GatewayError('BACKEND_UNREACHABLE', `${cause} at ${address}`, { cause: error })
+  const wayOut = (code && WAYS_OUT[code]) ?? 'does its url lead to the server?'
+  return new GatewayError('BACKEND_UNREACHABLE', `${cause} at ${address} (${wayOut})`, { cause: error })
 }
 
 function errorCode(error: unknown): string | undefined {

@@ -28,6 +28,8 @@ export interface ChannelRequest {
   signal?: Cancellation
   deadline?: Deadline | undefined
   onProgress?: ((notification: Notification) => void) | undefined
+  /** The error for a request that the process did not live to read. Absent: how it ended. */
+  unread?: () => Error
 }
 
 /** JSON-RPC over the standard streams of one process, of either era: one message a line, both ways. */
@@ -73,7 +75,7 @@ export class StdioChannel {
   /** Throws the signal's reason, or `BACKEND_UNREACHABLE` when the process ends first. */
   async request(request: ChannelRequest): Promise<Message & { kind: 'response' | 'error' }> {
     if (this.#end) throw this.#end
-    const { method, signal, deadline, onProgress } = request
+    const { method, signal, deadline, onProgress, unread } = request
     const id = upstreamId()
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, deadline, onProgress })
@@ -83,7 +85,9 @@ export class StdioChannel {
         reject(reason)
       })
       if (signal?.cancelled) return
-      this.#process.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: request.params(id) })}\n`)
+      this.#process.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: request.params(id) })}\n`, () => {
+        if (unread && this.#pending.delete(id)) reject(unread())
+      })
     })
   }
 
@@ -92,7 +96,8 @@ export class StdioChannel {
   }
 
   async close(): Promise<void> {
-    this.#closing = true
+    // One that ended by itself before is a loss all the same.
+    if (!this.#process.ended) this.#closing = true
     await this.#process.stop()
   }
 

@@ -7,6 +7,7 @@ import { LATEST_LEGACY, LATEST_MODERN } from '../../protocol/revisions.ts'
 import { upstreamParams } from '../../protocol/translate.ts'
 import { resultOf } from '../answers.ts'
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
+import { SessionLost } from '../leg.ts'
 import type { Welcome } from '../welcome.ts'
 import { listenFilter, readDiscovered, readInitialized } from '../welcome.ts'
 import { StdioChannel } from './channel.ts'
@@ -44,21 +45,36 @@ export class StdioLeg implements Leg {
     context: LegContext,
     signal: Cancellation,
   ): Promise<StdioLeg> {
-    let probing = era === 'auto'
-    // An exit during the probe is a verdict, not a loss.
-    const guarded: LegContext = { ...context, onLost: (error) => (probing ? undefined : context.onLost(error)) }
+    let opened = false
+    // An exit before that is told by the error of this function.
+    const guarded: LegContext = { ...context, onLost: (error) => (opened ? context.onLost(error) : undefined) }
     const channel = await StdioChannel.open(endpoint, guarded)
     signal.onCancel(() => void channel.close())
     try {
-      if (era === 'legacy') return await StdioLeg.#initialize(channel, context, signal)
-      if (era === 'modern') return await StdioLeg.#discover(channel, context, signal)
-      const leg = await StdioLeg.#probe(channel, context, signal)
-      probing = false
+      const leg = await StdioLeg.#greet(channel, era, context, signal)
+      opened = true
       return leg
     } catch (error) {
+      const exited = channel.ended
       await channel.close()
-      if (!probing || !channel.ended || signal.cancelled) throw error
+      if (era !== 'auto' || !exited || signal.cancelled) throw error
       return StdioLeg.open(endpoint, 'legacy', context, signal)
+    }
+  }
+
+  static #greet(
+    channel: StdioChannel,
+    era: Era | 'auto',
+    context: LegContext,
+    signal: Cancellation,
+  ): Promise<StdioLeg> {
+    switch (era) {
+      case 'legacy':
+        return StdioLeg.#initialize(channel, context, signal)
+      case 'modern':
+        return StdioLeg.#discover(channel, context, signal)
+      case 'auto':
+        return StdioLeg.#probe(channel, context, signal)
     }
   }
 
@@ -115,6 +131,7 @@ export class StdioLeg implements Leg {
       signal: request.signal,
       deadline: request.deadline,
       onProgress,
+      unread: () => new SessionLost(),
     })
     return { kind: 'result', value: resultOf(message), era }
   }

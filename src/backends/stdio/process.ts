@@ -6,10 +6,13 @@ import spawn from 'cross-spawn'
 import type { StdioEndpoint } from '../../model/backend.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { minimalEnvironment } from './environment.ts'
+import { groupRuns } from './group.ts'
 
 /** How long a process may take to end after its input closed, and again after SIGTERM. */
 const STDIN_GRACE_MS = 1000
 const TERM_GRACE_MS = 1500
+/** How long its pipes are still read after it has ended; a grandchild may hold them open for ever. */
+const LAST_WORDS_MS = 200
 
 const running = new Set<ServerProcess>()
 
@@ -30,7 +33,7 @@ export class ServerProcess {
   /** Throws `BACKEND_UNREACHABLE` when the command cannot be started. */
   static async start(endpoint: StdioEndpoint): Promise<ServerProcess> {
     if (endpoint.cwd !== undefined && !isDirectory(endpoint.cwd)) {
-      throw new GatewayError('BACKEND_UNREACHABLE', `the working folder ${endpoint.cwd} does not exist`)
+      throw new GatewayError('BACKEND_UNREACHABLE', `the working folder ${endpoint.cwd} does not exist (key: cwd)`)
     }
     const env = minimalEnvironment(process.env, process.platform)
     for (const [name, value] of Object.entries(endpoint.env)) env[name] = value.reveal()
@@ -55,11 +58,16 @@ export class ServerProcess {
     this.#child = child
     running.add(this)
     this.exited = new Promise((resolve) => {
-      // 'close' waits for the pipes, which a grandchild may hold open for ever; 'exit' is the process itself.
+      // 'close' waits for the pipes; 'exit' is the process itself.
       child.once('exit', (code, signal) => {
-        this.#exit = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+        const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+        this.#exit = how
         this.signal('SIGTERM')
-        resolve(this.#exit)
+        const timer = setTimeout(resolve, LAST_WORDS_MS, how)
+        child.once('close', () => {
+          clearTimeout(timer)
+          resolve(how)
+        })
       })
       child.once('error', (error) => resolve(`could not be started: ${error.message}`))
     })
@@ -75,8 +83,15 @@ export class ServerProcess {
     return this.#child.stderr
   }
 
-  write(text: string): void {
-    this.#child.stdin?.write(text)
+  get ended(): boolean {
+    return this.#exit !== undefined
+  }
+
+  /** `onUnread`: the process ended before it had read all of the text. */
+  write(text: string, onUnread?: () => void): void {
+    this.#child.stdin?.write(text, (error) => {
+      if (error) onUnread?.()
+    })
   }
 
   /** To the whole group; harmless when it is gone. */
@@ -126,12 +141,7 @@ export class ServerProcess {
     const { pid } = this.#child
     if (pid === undefined) return false
     if (process.platform === 'win32') return this.#exit === undefined
-    try {
-      process.kill(-pid, 0)
-      return true
-    } catch {
-      return false
-    }
+    return this.#exit === undefined || groupRuns(pid)
   }
 }
 

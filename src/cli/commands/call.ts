@@ -38,6 +38,7 @@ export const callCommand: Command = {
         era: 'modern',
         revision: LATEST_MODERN,
         signal: new Cancellation(),
+        deadline: undefined,
         streaming: false,
         emit: ({ params }) => printError(`progress: ${JSON.stringify(params['message'] ?? params['progress'])}`),
       }
@@ -83,7 +84,7 @@ function argumentsFrom(input: string | undefined): JsonObject {
 function showContent(result: JsonObject): void {
   const content = Array.isArray(result['content']) ? result['content'] : []
   for (const block of content) {
-    if (isObject(block) && block['type'] === 'text') print(String(block['text'] as string))
+    if (isObject(block) && typeof block['text'] === 'string') print(block['text'])
     else print(JSON.stringify(block))
   }
   if (content.length === 0) print(JSON.stringify(result['structuredContent'] ?? result, null, 2))

@@ -1,7 +1,7 @@
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
-import { identity } from '../identity.ts'
+import { identity } from '../../gateway/identity.ts'
 import { refuseUnserved } from '../later.ts'
 import { serveHttp } from '../serve/http.ts'
 import { serveStdio } from '../serve/stdio.ts'

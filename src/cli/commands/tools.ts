@@ -7,9 +7,31 @@ import { EXIT } from '../exit.ts'
 import { withGateway } from '../session.ts'
 import { count, paintFor, plain, print, table } from '../terminal.ts'
 
+interface ToolRow {
+  name: string
+  backend: string
+  nativeName: string
+  title?: string
+  description?: string
+  tokens: number
+  conflict?: string
+}
+
+interface BackendRow {
+  name: string
+  transport: string
+  state: string
+  revision?: string
+  tools: number
+  resources: number
+  prompts: number
+  ms?: number
+  error?: string
+}
+
 interface Report {
-  tools: Record<string, unknown>[]
-  backends: Record<string, unknown>[]
+  tools: ToolRow[]
+  backends: BackendRow[]
   conflicts: { name: string; backends: readonly string[]; resolution: string }[]
   tokens: number
 }
@@ -59,7 +81,7 @@ function reportOf(gateway: Gateway): Report {
   }
 }
 
-function toolRow({ shown, route, definition, conflict }: Entry) {
+function toolRow({ shown, route, definition, conflict }: Entry): ToolRow {
   const { title, description } = definition
   return {
     name: shown,
@@ -75,21 +97,20 @@ function toolRow({ shown, route, definition, conflict }: Entry) {
 function show(report: Report): void {
   const paint = paintFor(process.stdout)
   const rows = report.tools.map((tool) => [
-    String(tool['name']),
-    String(tool['backend']),
-    tool['nativeName'] === tool['name'] ? '' : plain(String(tool['nativeName'])),
-    String(tool['tokens']),
-    plain(String(tool['conflict'] ?? '')),
+    tool.name,
+    tool.backend,
+    tool.nativeName === tool.name ? '' : plain(tool.nativeName),
+    String(tool.tokens),
+    plain(tool.conflict ?? ''),
   ])
   if (rows.length > 0) print(table([['TOOL', 'BACKEND', 'NATIVE NAME', 'TOKENS', 'CONFLICT'], ...rows]))
   print('')
   for (const backend of report.backends) {
-    const failed = backend['state'] !== 'ready'
-    const what = failed
-      ? paint.bad(plain(`${String(backend['state'])}: ${String(backend['error'] ?? 'no answer')}`))
-      : `${String(backend['revision'])}, ${count(Number(backend['tools']), 'tool')}, ` +
-        `${count(Number(backend['resources']), 'resource')}, ${count(Number(backend['prompts']), 'prompt')}, ${String(backend['ms'])} ms`
-    print(`${paint.bold(String(backend['name']))} (${String(backend['transport'])}): ${what}`)
+    const { name, transport, state, error, revision, tools, resources, prompts, ms } = backend
+    const offers = [count(tools, 'tool'), count(resources, 'resource'), count(prompts, 'prompt')].join(', ')
+    const what =
+      state === 'ready' ? `${revision}, ${offers}, ${ms} ms` : paint.bad(plain(`${state}: ${error ?? 'no answer'}`))
+    print(`${paint.bold(name)} (${transport}): ${what}`)
   }
   for (const { resolution } of report.conflicts) print(`${paint.warn('conflict')}: ${plain(resolution)}`)
   print(`\n${count(report.tools.length, 'tool')}, about ${report.tokens} tokens in a client's context`)

@@ -1,6 +1,6 @@
 import type { Command } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { identity } from '../identity.ts'
+import { identity } from '../../gateway/identity.ts'
 import { print } from '../terminal.ts'
 
 export const versionCommand: Command = {

@@ -41,7 +41,9 @@ export function watchFiles(
   }
   const soon = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => (running = running.then(reload)), QUIET_MS)
+    timer = setTimeout(() => {
+      running = running.then(reload)
+    }, QUIET_MS)
   }
   const reload = async (): Promise<void> => {
     try {

@@ -9,6 +9,8 @@ import type { Identity } from '../../protocol/translate.ts'
 import { legacyTool } from '../../protocol/translate.ts'
 
 const PAGE_SIZE = 1000
+/** Resources may have URIs that do not fit into a token; behind those only the place counts. */
+const MAX_CURSOR_NAME = 1000
 /** Freshness that modern clients may assume; shorter while a backend is still connecting (contract 4). */
 const TTL_MS = 5000
 const TTL_CONNECTING_MS = 1000
@@ -63,7 +65,8 @@ function makePage(
   const result: JsonObject = { [MEMBERS[kind]]: definitions }
   const last = page.at(-1)
   if (last && start + PAGE_SIZE < listed.length) {
-    result['nextCursor'] = sealer.seal({ after: last.shown, index: start + PAGE_SIZE }, binding(kind, principal))
+    const named = last.shown.length <= MAX_CURSOR_NAME && { after: last.shown }
+    result['nextCursor'] = sealer.seal({ ...named, index: start + PAGE_SIZE }, binding(kind, principal))
   }
   if (era === 'modern') {
     result['resultType'] = 'complete'
@@ -80,9 +83,13 @@ function startOf(catalogue: Catalogue, { kind, cursor, principal }: ListRequest,
   const opened = typeof cursor === 'string' ? sealer.open(cursor, binding(kind, principal)) : undefined
   if (!isObject(opened)) throw new GatewayError('PARAMS_INVALID', 'Invalid cursor')
   const { after, index } = opened
-  const listed = [...catalogue[kind].values()].filter((entry) => entry.visibility === 'listed')
-  const at = listed.findIndex((entry) => entry.shown === after)
-  return at === -1 ? Math.min(Number(index), listed.length) : at + 1
+  let listed = 0
+  // Entries that have left the list since keep their place among all entries.
+  for (const entry of catalogue[kind].values()) {
+    if (entry.visibility === 'listed') listed++
+    if (entry.shown === after) return listed
+  }
+  return Math.min(Number(index), listed)
 }
 
 function binding(kind: ListKind, principal: string): string {

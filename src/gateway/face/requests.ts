@@ -6,6 +6,7 @@ import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { principalKey } from '../../model/principal.ts'
 import { META } from '../../protocol/envelope.ts'
+import { isRawNumber } from '../../protocol/json.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
 import { SUPPORTED_MODERN, negotiateLegacy } from '../../protocol/revisions.ts'
 import { legacyResult, modernResult } from '../../protocol/translate.ts'
@@ -58,12 +59,12 @@ const METHODS: Readonly<Record<string, Method>> = {
 }
 
 /** Answers one request of either era. Throws `GatewayError`s. */
-export async function answerRequest(
+export function answerRequest(
   gateway: Gateway,
   method: string,
   params: JsonObject,
   context: Context,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const row = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined
   if (!row?.eras.includes(context.era)) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
   return row.answer(gateway, params, context)
@@ -139,7 +140,7 @@ function textOf(params: JsonObject, field: string): string {
 
 function checkArguments(params: JsonObject): void {
   const value = params['arguments']
-  if (value === undefined || isObject(value)) return
+  if (value === undefined || (isObject(value) && !isRawNumber(value))) return
   throw new GatewayError('PARAMS_INVALID', 'Invalid params: "arguments" must be an object')
 }
 

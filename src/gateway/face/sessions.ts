@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Change } from '../../model/call.ts'
-import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey, SessionId } from '../../model/ids.ts'
 import { sessionOwner } from '../../model/ids.ts'
 import type { Principal } from '../../model/principal.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { Gateway } from '../gateway.ts'
+import { Chain } from '../../model/chain.ts'
 import { NO_CHANGE, mergeChanges, noticesOf } from './changes.ts'
+import type { RunningCall } from './running.ts'
 
 const MAX_SESSIONS = 10_000
 const IDLE_MS = 30 * 60_000
@@ -26,8 +27,7 @@ export class Session {
   readonly owner: OwnerKey
   readonly principal: Principal
   readonly revision: string
-  /** Calls that run, by the JSON text of their id. */
-  readonly running = new Map<string, Cancellation>()
+  readonly running = new Chain<RunningCall>()
   lastSeen = Date.now()
   /** GET streams, oldest first. Each message goes to the newest. */
   #streams: SessionStream[] = []
@@ -68,7 +68,7 @@ export class Session {
   end(reason: Error): void {
     for (const stream of this.#streams) stream.close()
     this.#streams = []
-    for (const signal of this.running.values()) signal.cancel(reason)
+    for (const { signal } of this.running) signal.cancel(reason)
   }
 }
 

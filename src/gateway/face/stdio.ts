@@ -12,8 +12,9 @@ import { errorText, notificationText, parseMessage, resultText } from '../../pro
 import { LineReader } from '../../protocol/lines.ts'
 import { negotiateLegacy } from '../../protocol/revisions.ts'
 import type { Gateway } from '../gateway.ts'
+import { Chain } from '../../model/chain.ts'
 import { noticesOf } from './changes.ts'
-import { cancelRunning } from './running.ts'
+import { RunningCall, cancelRunning } from './running.ts'
 import { answerRequest } from './requests.ts'
 import { Subscription } from './subscription.ts'
 import { renderError } from './wire-error.ts'
@@ -24,8 +25,10 @@ export class StdioDoor {
   readonly #input: Readable
   readonly #output: Writable
   readonly #owner = sessionOwner('stdio' as SessionId)
-  readonly #running = new Map<string, Cancellation>()
+  readonly #running = new Chain<RunningCall>()
   readonly #work = new Set<Promise<void>>()
+  /** Cancelled when the input is over, which ends subscriptions. */
+  readonly #over = new Cancellation()
   /** Set by `initialize`; legacy requests come after it. */
   #legacyRevision: string | undefined
   #unwatch: (() => void) | undefined
@@ -55,6 +58,7 @@ export class StdioDoor {
       this.#output.once('error', () => resolve())
     })
     lines.end()
+    this.#over.cancel(new GatewayError('CANCELLED', 'the input ended'))
     await Promise.all(this.#work)
     this.#unwatch?.()
     this.#gateway.release(this.#owner)
@@ -62,7 +66,7 @@ export class StdioDoor {
 
   /** Ends what is running. */
   cancel(reason: Error): void {
-    for (const signal of this.#running.values()) signal.cancel(reason)
+    for (const { signal } of this.#running) signal.cancel(reason)
   }
 
   #onLine(line: string): void {
@@ -102,13 +106,14 @@ export class StdioDoor {
   }
 
   async #request({ id, method, params }: Message & { kind: 'request' }): Promise<void> {
-    const signal = new Cancellation()
+    const running = new RunningCall(id)
+    const { signal } = running
     let era: Context['era'] = 'legacy'
     try {
       const inbound = classifyEra(method, params, undefined)
       era = inbound.era
       if (inbound.era === 'legacy') this.#checkHandshake(method, params)
-      this.#running.set(id, signal)
+      this.#running.add(running)
       if (inbound.era === 'modern' && method === 'subscriptions/listen') return await this.#listen(id, params, signal)
       const revision = inbound.era === 'modern' ? inbound.envelope.version : (this.#legacyRevision ?? '')
       const answer = await answerRequest(this.#gateway, method, params, {
@@ -117,6 +122,7 @@ export class StdioDoor {
         era,
         revision,
         signal,
+        deadline: undefined,
         streaming: false,
         emit: (notification) => this.#write(notificationText(notification.method, notification.params)),
       })
@@ -125,7 +131,7 @@ export class StdioDoor {
       // A cancelled request gets no answer (basic/utilities/cancellation).
       if (!(failure instanceof GatewayError) || failure.code !== 'CANCELLED') this.#fail(id, method, failure, era)
     } finally {
-      if (this.#running.get(id) === signal) this.#running.delete(id)
+      this.#running.remove(running)
     }
   }
 
@@ -147,7 +153,7 @@ export class StdioDoor {
     const unwatch = this.#gateway.core.watch(ANONYMOUS, (change) => subscription.tell(change))
     await new Promise<void>((resolve) => {
       signal.onCancel(() => resolve())
-      this.#input.once('end', resolve)
+      this.#over.onCancel(() => resolve())
       subscription.start((json) => this.#write(json), resolve)
     })
     unwatch()

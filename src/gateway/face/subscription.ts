@@ -2,6 +2,7 @@ import type { Change } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { META } from '../../protocol/envelope.ts'
+import { parseJson } from '../../protocol/json.ts'
 import { notificationText } from '../../protocol/jsonrpc.ts'
 import type { Identity } from '../../protocol/translate.ts'
 import { acceptedFilter, filteredChange, noticesOf } from './changes.ts'
@@ -47,6 +48,6 @@ export class Subscription {
   }
 
   #tagged(params: JsonObject): JsonObject {
-    return { ...params, _meta: { [META.subscription]: JSON.parse(this.#id), [META.server]: this.#identity } }
+    return { ...params, _meta: { [META.subscription]: parseJson(this.#id), [META.server]: this.#identity } }
   }
 }

@@ -35,7 +35,9 @@ export function renderError(failure: unknown, method: string, era: Era, telemetr
   if (method === 'tools/call' && AS_TOOL_RESULT.has(code)) {
     return { kind: 'result', result: { content: [{ type: 'text', text: message }], isError: true } }
   }
-  const error: WireError = data === undefined ? { code: jsonrpc, message } : { code: jsonrpc, message, data }
+  // -32002 is a legacy code: modern clients know -32602 for a resource that is not there.
+  const number = era === 'modern' && jsonrpc === JSONRPC.resourceNotFoundLegacy ? JSONRPC.invalidParams : jsonrpc
+  const error: WireError = data === undefined ? { code: number, message } : { code: number, message, data }
   return { kind: 'error', http: statusOf(failure, era), error }
 }
 

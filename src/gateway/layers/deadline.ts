@@ -1,4 +1,4 @@
-import type { Call, Context, Deadline, Layer } from '../../model/call.ts'
+import type { Call, Deadline, Layer } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
@@ -21,7 +21,9 @@ export function deadlineLayer(settings: TimeoutSettings, backendOf: (call: Call)
       const timer = new CallTimer(limitFor(call, settings, backendOf), settings.maxMs, context.signal)
       let streaming = false
       try {
-        const outcome = await inner.invoke(call, { ...context, deadline: timer } satisfies Context)
+        // Set in place: a copy of the context per call is a cost that every call pays.
+        context.deadline = timer
+        const outcome = await inner.invoke(call, context)
         if (outcome.kind === 'stream') {
           streaming = true
           outcome.stream.onFinish(() => timer.clear())

@@ -2,19 +2,33 @@ import type { Call, Layer } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 
-/** Tells of every call, refusals included. */
-export function observeLayer(telemetry: Telemetry): Layer {
+/** Calls of one generation that have not ended, streams that still arrive included. */
+export class Tally {
+  running = 0
+  onIdle: (() => void) | undefined
+
+  readonly ended = (): void => {
+    if (--this.running === 0) this.onIdle?.()
+  }
+}
+
+/** Counts and tells of every call, refusals included. */
+export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
   return (inner) => ({
     ...inner,
     async invoke(call, context) {
       const started = performance.now()
+      tally.running++
       try {
         const outcome = await inner.invoke(call, context)
+        if (outcome.kind === 'stream') outcome.stream.onFinish(tally.ended)
+        else tally.ended()
         if (telemetry.active) {
           telemetry.emit('call.done', { method: call.kind, name: subject(call), ms: performance.now() - started })
         }
         return outcome
       } catch (error) {
+        tally.ended()
         const { code, message } = error instanceof GatewayError ? error : { code: 'INTERNAL', message: String(error) }
         telemetry.emit('call.failed', { method: call.kind, name: subject(call), code, message })
         throw error

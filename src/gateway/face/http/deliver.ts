@@ -1,26 +1,30 @@
 import type { Context } from '../../../model/call.ts'
+import type { JsonObject } from '../../../model/json.ts'
 import { errorText, resultText } from '../../../protocol/jsonrpc.ts'
-import type { Telemetry } from '../../../telemetry/events.ts'
-import type { Answer } from '../requests.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answerRequest } from '../requests.ts'
 import { renderError } from '../wire-error.ts'
 import type { Responder } from './responder.ts'
 
-/** Runs one request and writes whatever comes of it. Never throws. */
+/** Runs one request and writes whatever comes of it; `ended` is called when that is decided. Never rejects. */
 export async function deliver(
+  gateway: Gateway,
   responder: Responder,
   id: string,
   method: string,
+  params: JsonObject,
   context: Context,
-  telemetry: Telemetry,
-  run: () => Promise<Answer>,
+  ended: () => void,
 ): Promise<void> {
   try {
-    const answer = await run()
+    const answer = await answerRequest(gateway, method, params, context)
     if (answer.kind === 'stream') responder.stream(answer.stream, id)
     else responder.finish(200, `{"jsonrpc":"2.0","id":${id},"result":${answer.text}}`)
   } catch (failure) {
-    const rendered = renderError(failure, method, context.era, telemetry)
+    const rendered = renderError(failure, method, context.era, gateway.telemetry)
     if (rendered.kind === 'result') responder.finish(200, resultText(id, rendered.result))
     else responder.finish(rendered.http, errorText(id, rendered.error))
+  } finally {
+    ended()
   }
 }

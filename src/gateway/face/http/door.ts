@@ -11,6 +11,7 @@ import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
 import { renderError } from '../wire-error.ts'
+import { takesEvents, takesJson } from './accept.ts'
 import { answerAdmin } from './admin.ts'
 import { readBody } from './body.ts'
 import { Guard, isLoopbackName } from './guard.ts'
@@ -54,7 +55,7 @@ export class HttpDoor {
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
         noDelay: true,
       },
-      (req, res) => void this.#handle(req, res),
+      (req, res) => this.#handle(req, res),
     )
     // Node would drop headers beyond its limit without a word; ours are counted and refused.
     this.#server.maxHeadersCount = 0
@@ -87,7 +88,7 @@ export class HttpDoor {
     this.#server.closeAllConnections()
   }
 
-  async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  #handle(req: IncomingMessage, res: ServerResponse): void {
     try {
       if (req.rawHeaders.length > MAX_HEADERS * 2) {
         throw new GatewayError('HEADERS_TOO_LARGE', `Too many header fields: at most ${MAX_HEADERS}`)
@@ -96,18 +97,19 @@ export class HttpDoor {
       if (req.headers.origin !== undefined) this.#guard.allowOrigin(req, res)
       const { url = '/' } = req
       const path = url === '/mcp' ? url : pathOf(url)
-      if (path === '/mcp') await this.#mcp(req, res)
+      if (path === '/mcp') this.#mcp(req, res)
       else answerAdmin(this.#gateway, path, req, res)
     } catch (failure) {
       this.#refuse(res, failure, 'null')
     }
   }
 
-  async #mcp(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  #mcp(req: IncomingMessage, res: ServerResponse): void {
     const principal = ANONYMOUS
     switch (req.method) {
       case 'POST':
-        return this.#post(req, res, principal)
+        this.#post(req, res, principal).catch((failure: unknown) => this.#refuse(res, failure, 'null'))
+        return
       case 'OPTIONS':
         return this.#guard.preflight(req, res)
       case 'GET':
@@ -155,18 +157,19 @@ export class HttpDoor {
     }
   }
 
-  async #request(
+  #request(
     req: IncomingMessage,
     res: ServerResponse,
     message: { id: string; method: string; params: JsonObject },
     principal: Principal,
-  ): Promise<void> {
+  ): void {
+    const responder = new Responder(req, res)
     try {
       const inbound = classifyEra(message.method, message.params, versionOf(req))
-      const responder = new Responder(req, res)
-      if (inbound.era === 'legacy') await this.#legacy.request(req, res, responder, message, principal)
-      else await this.#modern.request(req, res, responder, message, inbound.envelope, principal)
+      if (inbound.era === 'legacy') this.#legacy.request(req, res, responder, message, principal)
+      else this.#modern.request(req, res, responder, message, inbound.envelope, principal)
     } catch (failure) {
+      responder.abandon()
       this.#refuse(res, failure, message.id)
     }
   }
@@ -204,7 +207,7 @@ function checkMediaTypes(req: IncomingMessage): void {
   if (type !== 'application/json' && (type === undefined || !JSON_TYPE.test(type))) {
     throw new GatewayError('MEDIA_TYPE', 'Unsupported Media Type: Content-Type must be application/json')
   }
-  if (accept !== undefined && !/application\/(?:json|\*)|text\/(?:event-stream|\*)|\*\/\*/i.test(accept)) {
+  if (!takesJson(accept) && !takesEvents(accept)) {
     throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: accept application/json and text/event-stream')
   }
 }

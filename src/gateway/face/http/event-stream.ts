@@ -28,12 +28,14 @@ export class EventStream {
   }
 
   send(json: string): void {
+    if (this.#res.writableEnded) return
     if (this.#res.writableLength > MAX_WAITING) this.#res.destroy()
     else this.#res.write(sseMessage(json))
   }
 
+  /** A stream that has ended may stay open for as long as its client does not read. */
   keepAlive(): void {
-    if (this.#res.writableLength <= MAX_WAITING) this.#res.write(SSE_KEEP_ALIVE)
+    if (!this.#res.writableEnded && this.#res.writableLength <= MAX_WAITING) this.#res.write(SSE_KEEP_ALIVE)
   }
 
   close(): void {

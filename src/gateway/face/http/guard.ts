@@ -84,10 +84,11 @@ function requestedHeaders(req: IncomingMessage): string | undefined {
   return typeof asked === 'string' && asked.length < 2000 && /^[\w\-, ]+$/.test(asked) ? asked : undefined
 }
 
+const HOST = /^(\[[^\]]*\]|[^:]*)(?::\d{0,5})?$/
+
+/** The name without its port; empty when this is no host. */
 function nameOf(host: string): string {
-  if (host.startsWith('[')) return host.slice(0, host.indexOf(']') + 1)
-  const colon = host.indexOf(':')
-  return colon === -1 ? host : host.slice(0, colon)
+  return HOST.exec(host)?.[1] ?? ''
 }
 
 /** `localhost`, 127.0.0.0/8 and ::1, with or without brackets; nothing that merely starts like one. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from '../../../model/call.ts'
-import { Cancellation } from '../../../model/cancellation.ts'
 import { GatewayError } from '../../../model/errors.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import { isObject } from '../../../model/json.ts'
@@ -8,10 +7,10 @@ import type { Principal } from '../../../model/principal.ts'
 import { notificationText } from '../../../protocol/jsonrpc.ts'
 import { eraOf, negotiateLegacy } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
-import { answerRequest } from '../requests.ts'
-import { cancelRunning } from '../running.ts'
+import { RunningCall, cancelRunning } from '../running.ts'
 import type { Session, SessionStream } from '../sessions.ts'
 import { Sessions } from '../sessions.ts'
+import { takesEvents } from './accept.ts'
 import { EventStream } from './event-stream.ts'
 import type { Responder } from './responder.ts'
 import { deliver } from './deliver.ts'
@@ -26,32 +25,33 @@ export class LegacyDoor {
     this.sessions = new Sessions(gateway)
   }
 
-  async request(
+  /** Throws when the request is not to be served at all. */
+  request(
     req: IncomingMessage,
     res: ServerResponse,
     responder: Responder,
     message: { id: string; method: string; params: JsonObject },
     principal: Principal,
-  ): Promise<void> {
+  ): void {
     const { id, method, params } = message
     const session = method === 'initialize' ? this.#open(res, params, principal) : this.#sessionOf(req, principal)
-    const signal = new Cancellation()
+    const running = new RunningCall(id)
+    session.running.add(running)
     const context: Context = {
       principal,
       owner: session.owner,
       era: 'legacy',
       revision: session.revision,
-      signal,
+      signal: running.signal,
+      deadline: undefined,
       streaming: true,
+      emit: responder.takesEvents ? (notification) => responder.notify(notification) : undefined,
     }
-    if (responder.takesEvents) context.emit = (notification) => responder.notify(notification)
-    session.running.set(id, signal)
     // A legacy client that disconnects has not cancelled: the call goes on.
-    await deliver(responder, id, method, context, this.#gateway.telemetry, () =>
-      answerRequest(this.#gateway, method, params, context),
-    )
-    if (session.running.get(id) === signal) session.running.delete(id)
-    session.lastSeen = Date.now()
+    void deliver(this.#gateway, responder, id, method, params, context, () => {
+      session.running.remove(running)
+      session.lastSeen = Date.now()
+    })
   }
 
   notification(
@@ -73,8 +73,7 @@ export class LegacyDoor {
   }
 
   get(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
-    const { accept } = req.headers
-    if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
+    if (!takesEvents(req.headers.accept)) {
       throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: the client must accept text/event-stream')
     }
     const session = this.#sessionOf(req, principal)

@@ -9,7 +9,6 @@ import { principalKey } from '../../../model/principal.ts'
 import type { Envelope } from '../../../protocol/envelope.ts'
 import { headerMismatch } from '../../../protocol/headers.ts'
 import type { Gateway } from '../../gateway.ts'
-import { answerRequest } from '../requests.ts'
 import { Subscription } from '../subscription.ts'
 import { deliver } from './deliver.ts'
 import { EventStream } from './event-stream.ts'
@@ -24,14 +23,15 @@ export class ModernDoor {
     this.#gateway = gateway
   }
 
-  async request(
+  /** Throws when the request is not to be served at all. */
+  request(
     req: IncomingMessage,
     res: ServerResponse,
     responder: Responder,
     message: { id: string; method: string; params: JsonObject },
     envelope: Envelope,
     principal: Principal,
-  ): Promise<void> {
+  ): void {
     const { id, method, params } = message
     const mismatch = headerMismatch(standardHeaders(req), envelope.version, method, params)
     if (mismatch !== undefined) throw new GatewayError('HEADER_MISMATCH', `Bad Request: ${mismatch}`)
@@ -46,16 +46,15 @@ export class ModernDoor {
       era: 'modern',
       revision: envelope.version,
       signal,
+      deadline: undefined,
       streaming: true,
+      emit: responder.takesEvents ? (notification) => responder.notify(notification) : undefined,
     }
-    if (responder.takesEvents) context.emit = (notification) => responder.notify(notification)
     // Closing the response stream is how a modern client cancels.
     res.once('close', () => {
       if (!res.writableFinished) signal.cancel(new GatewayError('CANCELLED', 'the client closed the stream'))
     })
-    await deliver(responder, id, method, context, this.#gateway.telemetry, () =>
-      answerRequest(this.#gateway, method, params, context),
-    )
+    void deliver(this.#gateway, responder, id, method, params, context, () => {})
   }
 
   closeAll(): void {

@@ -3,6 +3,9 @@ import type { ByteSink, Notification, ResultStream } from '../../../model/call.t
 import { notificationText } from '../../../protocol/jsonrpc.ts'
 import { IdSplicer } from '../../../protocol/splice.ts'
 import { SSE_KEEP_ALIVE, sseMessage } from '../../../protocol/sse.ts'
+import type { Link } from '../../../model/chain.ts'
+import { Chain } from '../../../model/chain.ts'
+import { takesEvents, takesJson } from './accept.ts'
 
 /** Clients give up on silent bodies, some after 60 s; proxies earlier. */
 const KEEP_ALIVE_MS = 15_000
@@ -22,19 +25,21 @@ export const SSE_HEADERS = [
  * The answer to one POST: a single JSON body, or an event stream from the first notification on.
  * Written in one go wherever that is possible.
  */
-export class Responder {
+export class Responder implements Link {
   readonly #res: ServerResponse
   readonly #json: boolean
   readonly #sse: boolean
   readonly #since = Date.now()
   #streaming = false
+  previous: Link | undefined = undefined
+  next: Link | undefined = undefined
 
   constructor(req: IncomingMessage, res: ServerResponse) {
     this.#res = res
-    const { accept } = req.headers
     // Some clients name only one of the two types, or none: they get what they name.
-    this.#sse = accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*')
-    this.#json = accept === undefined || accept.includes('application/json') || accept.includes('*/*')
+    const { accept } = req.headers
+    this.#sse = takesEvents(accept)
+    this.#json = takesJson(accept)
     waiting.add(this)
   }
 
@@ -43,17 +48,18 @@ export class Responder {
     return this.#sse
   }
 
+  /** What comes after the end is dropped: a backend may report progress later than its call took. */
   notify({ method, params }: Notification): void {
-    if (this.#res.writableLength > MAX_WAITING) return
+    if (this.#over || this.#res.writableLength > MAX_WAITING) return
     this.#upgrade()
     this.#res.write(sseMessage(notificationText(method, params)))
   }
 
   /** The whole JSON-RPC response. `status` counts only when nothing has been written yet. */
   finish(status: number, text: string): void {
-    waiting.delete(this)
+    waiting.remove(this)
     const res = this.#res
-    if (res.destroyed) return
+    if (this.#over) return
     if (this.#streaming) {
       res.end(sseMessage(text))
     } else if (this.#json || status !== 200) {
@@ -67,7 +73,7 @@ export class Responder {
 
   /** A response that is still arriving: passed on as it comes, its id replaced by `id` (JSON text). */
   stream(stream: ResultStream, id: string): void {
-    waiting.delete(this)
+    waiting.remove(this)
     const res = this.#res
     const asEvent = this.#streaming || !this.#json
     if (asEvent) {
@@ -92,7 +98,9 @@ export class Responder {
       write: (chunk) => write(splicer.push(chunk)),
       end: () => {
         write(splicer.end())
-        res.end(asEvent ? '\n\n' : undefined)
+        // An answer under the gateway's own id is one that the client waits for in vain.
+        if (splicer.done) res.end(asEvent ? '\n\n' : undefined)
+        else res.destroy()
       },
       // Half a response must not look like a whole one.
       fail: () => res.destroy(),
@@ -106,14 +114,18 @@ export class Responder {
 
   /** Says that we are still here, as far as the client can take it. */
   keepAlive(now: number): void {
-    if (!this.#sse || now - this.#since < KEEP_ALIVE_MS || this.#res.writableLength > MAX_WAITING) return
+    if (this.#over || !this.#sse || now - this.#since < KEEP_ALIVE_MS || this.#res.writableLength > MAX_WAITING) return
     this.#upgrade()
     this.#res.write(SSE_KEEP_ALIVE)
   }
 
-  /** The client went away. */
+  /** Somebody else answers, or nobody does. */
   abandon(): void {
-    waiting.delete(this)
+    waiting.remove(this)
+  }
+
+  get #over(): boolean {
+    return this.#res.writableEnded || this.#res.destroyed
   }
 
   #upgrade(): void {
@@ -130,7 +142,7 @@ function oneLine(chunk: Buffer): Buffer {
 }
 
 /** Every POST that waits for its answer; one timer for all. */
-const waiting = new Set<Responder>()
+const waiting = new Chain<Responder>()
 
 setInterval(() => {
   const now = Date.now()

@@ -1,0 +1,43 @@
+/**
+ * The library door: a gateway without the command line.
+ *
+ * ```ts
+ * const { config } = await loadConfig(['mcp.json'])
+ * if (config) {
+ *   const gateway = createGateway(config)
+ *   const door = await listen(gateway, { host: '127.0.0.1', port: 4483 })
+ * }
+ * ```
+ */
+import { HttpDoor } from './gateway/face/http/door.ts'
+import type { ListenOptions } from './gateway/face/http/door.ts'
+import { Gateway } from './gateway/gateway.ts'
+import { identity } from './gateway/identity.ts'
+import type { GatewayConfig } from './config/gateway-config.ts'
+import { Telemetry } from './telemetry/events.ts'
+
+/** Starts the backends of a configuration. End it with `gateway.close(graceMs)`. */
+export function createGateway(config: GatewayConfig, telemetry: Telemetry = new Telemetry()): Gateway {
+  return new Gateway(config, identity, telemetry)
+}
+
+/** Opens the HTTP door. Rejects when the port is taken. End it with `door.stop()`, then `door.destroy()`. */
+export function listen(gateway: Gateway, options: ListenOptions): Promise<HttpDoor> {
+  return HttpDoor.listen(gateway, options, gateway.current.config.door)
+}
+
+export { loadConfig } from './config/load.ts'
+export type { Fault } from './config/faults.ts'
+export type { LoadOptions, LoadResult } from './config/load.ts'
+export { configJsonSchema } from './config/emit/json-schema.ts'
+export { StdioDoor } from './gateway/face/stdio.ts'
+export { Telemetry } from './telemetry/events.ts'
+export { logger } from './telemetry/log.ts'
+export { GatewayError } from './model/errors.ts'
+export { Secret } from './model/secret.ts'
+export type { EventName, Events, Listener } from './telemetry/events.ts'
+export type { BackendSpec, BackendState, Endpoint } from './model/backend.ts'
+export type { Call, Context, Core, Layer, Outcome } from './model/call.ts'
+export type { Catalogue, Conflict, Entry, Route } from './model/catalogue.ts'
+export type { ErrorCode } from './model/errors.ts'
+export type { Gateway, GatewayConfig, HttpDoor, ListenOptions }

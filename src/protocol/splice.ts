@@ -15,61 +15,72 @@ const TAIL = new RegExp(String.raw`^\s*(?:,${MEMBER})*\}\s*$`)
 export class IdSplicer {
   readonly #digits: Buffer
   readonly #replacement: Buffer
-  #carry: Buffer | undefined
-  #start = true
-  #done = false
+  /** Enough to see the id and what stands around it. */
+  readonly #reach: number
+  #held: Buffer = EMPTY
+  #state: 'head' | 'tail' | 'done' = 'head'
 
   constructor(upstreamId: number, replacement: string) {
     this.#digits = Buffer.from(String(upstreamId), 'latin1')
     this.#replacement = Buffer.from(replacement, 'utf8')
+    this.#reach = 2 * AROUND + this.#digits.length
   }
 
   /** Whether the id has been found. */
   get done(): boolean {
-    return this.#done
+    return this.#state === 'done'
   }
 
   /** What may be sent on now; the last bytes are held back while the id has not been found. */
   push(chunk: Buffer): Buffer[] {
-    if (this.#done) return [chunk]
-    const bytes = this.#carry ? Buffer.concat([this.#carry, chunk]) : chunk
-    const reach = AROUND + this.#digits.length
-    let from = Math.max(0, bytes.length - reach)
-    for (const at of this.#candidates(bytes)) {
-      if (this.#start && at <= AROUND && HEAD.test(bytes.toString('latin1', 0, at))) return this.#replace(bytes, at)
-      // Too near the end to tell: it may be the last member, or one of the result.
-      if (bytes.length - at <= reach) {
-        from = Math.max(0, at - AROUND)
-        break
-      }
+    if (this.#state === 'done') return [chunk]
+    // Only small pieces are joined: a large result passes without being copied.
+    if (this.#state === 'tail' && chunk.length >= this.#reach) return [this.#held, ...this.#holdBack(chunk)]
+    const bytes = Buffer.concat([this.#held, chunk])
+    if (bytes.length < this.#reach) {
+      this.#held = bytes
+      return []
     }
-    if (this.#start && bytes.length <= reach) from = 0
-    if (from > 0) this.#start = false
-    // A copy: the rest of a network buffer must not stay alive for its last bytes.
-    this.#carry = Buffer.from(bytes.subarray(from))
-    return [bytes.subarray(0, from)]
+    if (this.#state === 'head') {
+      this.#state = 'tail'
+      const at = this.#headId(bytes)
+      if (at !== -1) return this.#replace(bytes, at)
+    }
+    return this.#holdBack(bytes)
   }
 
   /** What was held back. */
   end(): Buffer[] {
-    const carry = this.#carry
-    this.#carry = undefined
-    if (this.#done || !carry) return []
-    for (const at of this.#candidates(carry)) {
-      if (TAIL.test(carry.toString('latin1', at + this.#digits.length))) return this.#replace(carry, at)
-    }
-    return [carry]
+    if (this.#state === 'done') return []
+    const bytes = this.#held
+    const head = this.#state === 'head' ? this.#headId(bytes) : -1
+    const at = head === -1 ? this.#tailId(bytes) : head
+    return at === -1 ? [bytes] : this.#replace(bytes, at)
   }
 
-  *#candidates(bytes: Buffer): Generator<number> {
-    for (let at = bytes.indexOf(this.#digits); at !== -1; at = bytes.indexOf(this.#digits, at + 1)) {
-      if (QUOTED_ID.test(bytes.toString('latin1', Math.max(0, at - AROUND), at))) yield at
-    }
+  #holdBack(bytes: Buffer): Buffer[] {
+    const from = bytes.length - this.#reach
+    // A copy: the rest of a network buffer must not stay alive for its last bytes.
+    this.#held = Buffer.from(bytes.subarray(from))
+    return [bytes.subarray(0, from)]
+  }
+
+  #headId(bytes: Buffer): number {
+    const at = bytes.indexOf(this.#digits)
+    return at !== -1 && at <= AROUND && HEAD.test(bytes.toString('latin1', 0, at)) ? at : -1
+  }
+
+  #tailId(bytes: Buffer): number {
+    const at = bytes.lastIndexOf(this.#digits)
+    if (at === -1 || !QUOTED_ID.test(bytes.toString('latin1', Math.max(0, at - AROUND), at))) return -1
+    return TAIL.test(bytes.toString('latin1', at + this.#digits.length)) ? at : -1
   }
 
   #replace(bytes: Buffer, at: number): Buffer[] {
-    this.#done = true
-    this.#carry = undefined
+    this.#state = 'done'
+    this.#held = EMPTY
     return [bytes.subarray(0, at), this.#replacement, bytes.subarray(at + this.#digits.length)]
   }
 }
+
+const EMPTY = Buffer.alloc(0)

@@ -7,6 +7,7 @@ import { GatewayError } from '../../model/errors.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { parseMessage } from '../../protocol/jsonrpc.ts'
 import { SseReader, wholeEvents } from '../../protocol/sse.ts'
+import { passedThrough } from './young-garbage.ts'
 
 /** Results up to this size are parsed and patched; larger ones of the caller's own era pass as bytes. */
 const STREAM_ABOVE = 64 * 1024
@@ -102,6 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
         this.#buffer(chunk)
         return
       case 'stream':
+        passedThrough(chunk.length)
         if (!this.#sink) this.#chunks.push(chunk)
         else if (!this.#sink.write(chunk)) this.#controller?.pause()
         return

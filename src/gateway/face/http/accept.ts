@@ -1,12 +1,21 @@
 const JSON_RANGE = /(?<![\w.+-])(?:application\/(?:json(?![\w.+-])|\*)|\*\/\*)/i
 const EVENTS_RANGE = /(?<![\w.+-])(?:text\/(?:event-stream(?![\w.+-])|\*)|\*\/\*)/i
 
-/** Whether an `Accept` header admits `application/json`. Absent, it admits everything (RFC 9110, 12.5.1). */
-export function takesJson(accept: string | undefined): boolean {
-  return accept === undefined || JSON_RANGE.test(accept)
+export interface Accepted {
+  /** `application/json` */
+  json: boolean
+  /** `text/event-stream` */
+  events: boolean
 }
 
-/** Whether an `Accept` header admits `text/event-stream`. */
-export function takesEvents(accept: string | undefined): boolean {
-  return accept === undefined || EVENTS_RANGE.test(accept)
+/** Clients send one and the same header with every request. */
+let latest: { accept: string; accepted: Accepted } | undefined
+
+/** What an `Accept` header admits. Absent, it admits everything (RFC 9110, 12.5.1). */
+export function acceptedTypes(accept: string | undefined): Accepted {
+  if (accept === undefined) return { json: true, events: true }
+  if (latest?.accept === accept) return latest.accepted
+  const accepted = { json: JSON_RANGE.test(accept), events: EVENTS_RANGE.test(accept) }
+  latest = { accept, accepted }
+  return accepted
 }

@@ -11,7 +11,7 @@ import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
 import { renderError } from '../wire-error.ts'
-import { takesEvents, takesJson } from './accept.ts'
+import { acceptedTypes } from './accept.ts'
 import { answerAdmin } from './admin.ts'
 import { readBody } from './body.ts'
 import { Guard, isLoopbackName } from './guard.ts'
@@ -75,16 +75,17 @@ export class HttpDoor {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Takes no more requests, ends streams and sessions. Calls that run keep their connection. */
+  /** Takes no more requests, ends streams. Calls that run go on, and keep their session and connection. */
   stop(): void {
     this.#server.close()
     this.#modern.closeAll()
-    this.#legacy.sessions.closeAll('the gateway is stopping')
+    this.#legacy.sessions.endStreams()
     this.#server.closeIdleConnections()
   }
 
   /** Cuts what is left. */
   destroy(): void {
+    this.#legacy.sessions.closeAll('the gateway is stopping')
     this.#server.closeAllConnections()
   }
 
@@ -207,7 +208,8 @@ function checkMediaTypes(req: IncomingMessage): void {
   if (type !== 'application/json' && (type === undefined || !JSON_TYPE.test(type))) {
     throw new GatewayError('MEDIA_TYPE', 'Unsupported Media Type: Content-Type must be application/json')
   }
-  if (!takesJson(accept) && !takesEvents(accept)) {
+  const { json, events } = acceptedTypes(accept)
+  if (!json && !events) {
     throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: accept application/json and text/event-stream')
   }
 }

@@ -21,6 +21,8 @@ export class Guard {
   readonly #loopback: boolean
   readonly #hosts: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
+  /** The last one that was allowed: clients come with one and the same. */
+  #latestHost: string | undefined
 
   constructor({ loopback, allowedHosts, allowedOrigins }: GuardSettings) {
     this.#loopback = loopback
@@ -59,6 +61,13 @@ export class Guard {
   }
 
   #hostAllowed(host: string | undefined): boolean {
+    if (host !== undefined && host === this.#latestHost) return true
+    const allowed = this.#judgeHost(host)
+    if (allowed) this.#latestHost = host
+    return allowed
+  }
+
+  #judgeHost(host: string | undefined): boolean {
     if (!this.#loopback) return this.#hosts.size === 0 || (host !== undefined && this.#listed(host))
     return host !== undefined && (isLoopbackName(nameOf(host)) || this.#listed(host))
   }

@@ -10,7 +10,7 @@ import type { Gateway } from '../../gateway.ts'
 import { RunningCall, cancelRunning } from '../running.ts'
 import type { Session, SessionStream } from '../sessions.ts'
 import { Sessions } from '../sessions.ts'
-import { takesEvents } from './accept.ts'
+import { acceptedTypes } from './accept.ts'
 import { EventStream } from './event-stream.ts'
 import type { Responder } from './responder.ts'
 import { deliver } from './deliver.ts'
@@ -73,7 +73,7 @@ export class LegacyDoor {
   }
 
   get(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
-    if (!takesEvents(req.headers.accept)) {
+    if (!acceptedTypes(req.headers.accept).events) {
       throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: the client must accept text/event-stream')
     }
     const session = this.#sessionOf(req, principal)

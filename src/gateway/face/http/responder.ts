@@ -5,7 +5,7 @@ import { IdSplicer } from '../../../protocol/splice.ts'
 import { SSE_KEEP_ALIVE, sseMessage } from '../../../protocol/sse.ts'
 import type { Link } from '../../../model/chain.ts'
 import { Chain } from '../../../model/chain.ts'
-import { takesEvents, takesJson } from './accept.ts'
+import { acceptedTypes } from './accept.ts'
 
 /** Clients give up on silent bodies, some after 60 s; proxies earlier. */
 const KEEP_ALIVE_MS = 15_000
@@ -38,8 +38,9 @@ export class Responder implements Link {
     this.#res = res
     // Some clients name only one of the two types, or none: they get what they name.
     const { accept } = req.headers
-    this.#sse = takesEvents(accept)
-    this.#json = takesJson(accept)
+    const { json, events } = acceptedTypes(accept)
+    this.#sse = events
+    this.#json = json
     waiting.add(this)
   }
 

@@ -1,6 +1,7 @@
 import type { Era } from '../model/backend.ts'
 import type { Deadline, Notification, ResultStream } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
+import { GatewayError } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Identity } from '../protocol/translate.ts'
@@ -65,5 +66,17 @@ export class SessionLost extends Error {
   constructor() {
     super('the backend has forgotten the session')
     this.name = 'SessionLost'
+  }
+}
+
+/** A server that loses every session right after it was opened. */
+export function forgetfulServer(): GatewayError {
+  return new GatewayError('BACKEND_UNREACHABLE', 'it forgets every session as soon as it is opened')
+}
+
+/** The server no longer speaks the era of this leg. The request was not executed. */
+export class EraChanged extends GatewayError<'BACKEND_UNREACHABLE'> {
+  constructor(era: Era) {
+    super('BACKEND_UNREACHABLE', `it no longer speaks the ${era} protocol; the gateway connects anew, try again`)
   }
 }

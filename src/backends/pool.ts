@@ -30,9 +30,12 @@ export class LegPool {
   readonly #closing = new Set<Promise<void>>()
   readonly #settings: PoolSettings
   readonly #now: () => number
+  /** Told of every connection that is taken out. */
+  readonly #onDrop: (slot: Slot) => void
 
-  constructor(settings: PoolSettings, now: () => number = Date.now) {
+  constructor(settings: PoolSettings, now: () => number = Date.now, onDrop: (slot: Slot) => void = () => {}) {
     this.#settings = settings
+    this.#onDrop = onDrop
     this.#now = now
   }
 
@@ -43,6 +46,11 @@ export class LegPool {
   /** Any live connection of this owner, whatever its era. */
   owned(owner: OwnerKey): Slot[] {
     return [...this.#slots.values()].filter((slot) => slot.owner === owner)
+  }
+
+  /** Where a connection is kept now. */
+  slotOf(leg: Leg): Slot | undefined {
+    return [...this.#slots.values()].find((slot) => slot.leg === leg)
   }
 
   /** Connections that stand. */
@@ -87,6 +95,7 @@ export class LegPool {
   /** Takes a connection out and closes it; calls that run on it end as its leg ends them. */
   async drop(slot: Slot): Promise<void> {
     this.#forget(slot)
+    this.#onDrop(slot)
     const closing = closeWhenOpen(slot).finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
     await closing

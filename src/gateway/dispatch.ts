@@ -16,10 +16,10 @@ export function dispatcher(
   watch: Core['watch'],
 ): Core {
   return {
-    catalogue: () => keeper.forList(),
+    catalogue: ({ owner }) => keeper.forList(owner),
     watch,
     async invoke(call, context) {
-      const { route } = resolveEntry(keeper.catalogue, call) ?? (await lateEntry(keeper, call, context))
+      const { route } = resolveEntry(keeper.view(context.owner), call) ?? (await lateEntry(keeper, call, context))
       switch (route.kind) {
         case 'backend': {
           const backend = backends.get(route.backend)
@@ -54,7 +54,7 @@ function findEntry(catalogue: Catalogue, call: Call): Entry | undefined {
 
 /** A call that comes before its backend has been listed, or merged after that, waits as the first list does. */
 async function lateEntry(keeper: CatalogueKeeper, call: Call, context: Context): Promise<Entry> {
-  const entry = resolveEntry(await keeper.forList(), call)
+  const entry = resolveEntry(await keeper.forList(context.owner), call)
   if (!entry) throw unknownEntry(call, context)
   return entry
 }

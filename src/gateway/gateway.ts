@@ -20,7 +20,7 @@ export class Gateway {
   /** What doors call. It follows the current generation. */
   readonly core: Core
   readonly #leases = new BackendLeases()
-  readonly #watchers = new Set<(change: Change) => void>()
+  readonly #watchers = new Set<{ owner: OwnerKey; listener: (change: Change) => void }>()
   readonly #retiring = new Set<Promise<boolean>>()
   #current: Generation
 
@@ -31,12 +31,13 @@ export class Gateway {
     this.core = {
       catalogue: (context) => this.#current.core.catalogue(context),
       invoke: (call, context) => this.#current.core.invoke(call, context),
-      watch: (_principal, listener) => {
-        this.#watchers.add(listener)
-        return () => this.#watchers.delete(listener)
+      watch: ({ owner }, listener) => {
+        const watcher = { owner, listener }
+        this.#watchers.add(watcher)
+        return () => this.#watchers.delete(watcher)
       },
     }
-    this.#current = this.#generation(config, 1)
+    this.#current = this.#generation(config, undefined)
   }
 
   get current(): Generation {
@@ -46,7 +47,7 @@ export class Gateway {
   /** Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are. */
   reload(config: GatewayConfig): void {
     const old = this.#current
-    const next = this.#generation(config, old.keeper.catalogue.version + 1)
+    const next = this.#generation(config, old)
     this.#current = next
     const retiring = old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(retiring))
     this.#retiring.add(retiring)
@@ -66,22 +67,23 @@ export class Gateway {
     return finished
   }
 
-  #generation(config: GatewayConfig, version: number): Generation {
+  #generation(config: GatewayConfig, previous: Generation | undefined): Generation {
     const generation: Generation = new Generation(config, {
       leases: this.#leases,
       identity: this.identity,
       telemetry: this.telemetry,
-      watch: (principal, listener) => this.core.watch(principal, listener),
-      version,
-      onChange: (change) => {
-        if (generation === this.#current) this.#announce(change)
+      watch: (caller, listener) => this.core.watch(caller, listener),
+      previous,
+      onChange: (change, owner) => {
+        if (generation === this.#current) this.#announce(change, owner)
       },
     })
     return generation
   }
 
-  #announce(change: Change): void {
+  /** `only`: nobody else sees what has changed. */
+  #announce(change: Change, only?: OwnerKey): void {
     if (!change.tools && !change.prompts && !change.resources) return
-    for (const watcher of this.#watchers) watcher(change)
+    for (const { owner, listener } of this.#watchers) if (only === undefined || owner === only) listener(change)
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { BackendLeases } from '../backends/leases.ts'
@@ -17,10 +18,10 @@ export interface GenerationParts {
   identity: Identity
   telemetry: Telemetry
   watch: Core['watch']
-  /** Version of the first catalogue. */
-  version: number
+  /** The generation that this one replaces. */
+  previous: Generation | undefined
   /** Told when the lists of this generation change. */
-  onChange: (change: Change) => void
+  onChange: (change: Change, owner?: OwnerKey) => void
 }
 
 /** One configuration, alive: its backends, its catalogue, and the core composed over them. */
@@ -36,7 +37,7 @@ export class Generation {
   readonly #tally = new Tally()
 
   constructor(config: GatewayConfig, parts: GenerationParts) {
-    const { leases, identity, telemetry } = parts
+    const { leases, identity, telemetry, previous } = parts
     this.config = config
     this.#leases = leases
     const options = {
@@ -54,13 +55,14 @@ export class Generation {
       this.backends.filter(({ spec }) => !spec.disabled),
       config.aggregation,
       telemetry,
-      parts.version,
-      (before, after) => parts.onChange(diffCatalogues(before, after)),
+      (previous?.keeper.catalogue.version ?? 0) + 1,
+      previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
+      (before, after, owner) => parts.onChange(diffCatalogues(before, after), owner),
     )
     const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
     this.core = compose(dispatcher(this.keeper, byId, parts.watch), [
       observeLayer(telemetry, this.#tally),
-      deadlineLayer(config.timeouts, (call) => resolveEntry(this.keeper.catalogue, call)?.route.backend),
+      deadlineLayer(config.timeouts, (call, { owner }) => resolveEntry(this.keeper.view(owner), call)?.route.backend),
     ])
     for (const { backend, fresh } of leased) if (fresh) backend.start()
   }
@@ -84,4 +86,11 @@ export class Generation {
     for (const key of this.#keys) this.#leases.release(key)
     return finished
   }
+}
+
+/** Whether shown names come out the same, so that those which are settled stay with their backends. */
+function namesAlike(a: GatewayConfig, b: GatewayConfig): boolean {
+  const served = ({ backends }: GatewayConfig): BackendId[] =>
+    backends.filter(({ disabled }) => !disabled).map(({ id }) => id)
+  return isDeepStrictEqual(a.aggregation, b.aggregation) && isDeepStrictEqual(served(a), served(b))
 }

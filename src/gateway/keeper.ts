@@ -4,11 +4,13 @@ import { buildCatalogue } from '../aggregation/build.ts'
 import { estimateTokens } from '../aggregation/tokens.ts'
 import type { Backend } from '../backends/backend.ts'
 import type { Catalogue } from '../model/catalogue.ts'
+import type { OwnerKey } from '../model/ids.ts'
 import type { AggregationSettings } from '../model/settings.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
 /** The first list waits this long for a backend that is still connecting, once per backend. */
 const FIRST_LIST_WAIT_MS = 2000
+const WELCOME_WAIT_MS = 1000
 /** Conflicts and dropped definitions that are told one by one; the rest is counted. */
 const MAX_NOTES = 3
 /** Changes that come together make one catalogue. */
@@ -19,13 +21,16 @@ export class CatalogueKeeper {
   readonly #backends: readonly Backend[]
   readonly #settings: AggregationSettings
   readonly #telemetry: Telemetry
-  readonly #onChange: (before: Catalogue, after: Catalogue) => void
+  readonly #onChange: (before: Catalogue, after: Catalogue, owner?: OwnerKey) => void
   readonly #unsubscribe: (() => void)[]
   readonly #waitedFor = new Set<Backend>()
   readonly #toldNotes = new Set<string>()
+  /** Catalogues of owners who see something of their own. */
+  readonly #views = new Map<OwnerKey, { base: Catalogue; catalogue: Catalogue }>()
   #claims: Claims = new Map()
   /** Shown names are settled: the first list has been given, or every backend has answered. */
   #settled = false
+  readonly #started = Date.now()
   #timer: NodeJS.Timeout | undefined
   #catalogue: Catalogue
 
@@ -34,19 +39,60 @@ export class CatalogueKeeper {
     settings: AggregationSettings,
     telemetry: Telemetry,
     version: number,
-    onChange: (before: Catalogue, after: Catalogue) => void,
+    /** Names that are settled already: the configuration before this one gave the same. */
+    claims: Claims | undefined,
+    /** With an owner: only what that owner sees has changed. */
+    onChange: (before: Catalogue, after: Catalogue, owner?: OwnerKey) => void,
   ) {
     this.#backends = backends
     this.#settings = settings
     this.#telemetry = telemetry
     this.#onChange = onChange
+    if (claims) {
+      this.#claims = claims
+      this.#settled = true
+    }
     this.#catalogue = this.#build(version)
-    this.#unsubscribe = backends.map((backend) => backend.subscribe(() => this.#rebuildSoon()))
+    for (const owner of new Set(backends.flatMap((backend) => [...backend.ownersApart]))) this.#look(owner)
+    this.#unsubscribe = [
+      ...backends.map((backend) => backend.subscribe(() => this.#rebuildSoon())),
+      ...backends.map((backend) => backend.subscribeOwn((owner) => this.#onOwnChange(owner))),
+    ]
   }
 
   /** As it is now, without waiting. */
   get catalogue(): Catalogue {
     return this.#catalogue
+  }
+
+  /** As this owner sees it. */
+  view(owner: OwnerKey): Catalogue {
+    if (this.#views.size === 0) return this.#catalogue
+    const view = this.#views.get(owner)
+    if (!view) return this.#catalogue
+    if (view.base !== this.#catalogue) {
+      view.base = this.#catalogue
+      view.catalogue = this.#build(this.#catalogue.version, owner)
+    }
+    return view.catalogue
+  }
+
+  #onOwnChange(owner: OwnerKey): void {
+    const before = this.view(owner)
+    this.#look(owner)
+    this.#onChange(before, this.view(owner), owner)
+  }
+
+  #look(owner: OwnerKey): void {
+    if (this.#backends.some((backend) => backend.ownLists(owner))) {
+      const catalogue = this.#build(this.#catalogue.version, owner)
+      this.#views.set(owner, { base: this.#catalogue, catalogue })
+    } else this.#views.delete(owner)
+  }
+
+  /** Absent while names are not settled. */
+  get claims(): Claims | undefined {
+    return this.#settled ? this.#claims : undefined
   }
 
   /** Backends that have not answered or failed yet. */
@@ -55,7 +101,7 @@ export class CatalogueKeeper {
   }
 
   /** For a list: waits for backends that are still connecting, 2 s at most and once for each. */
-  async forList(): Promise<Catalogue> {
+  async forList(owner: OwnerKey): Promise<Catalogue> {
     const fresh = this.#backends.filter(
       (backend) => backend.state.kind === 'connecting' && !this.#waitedFor.has(backend),
     )
@@ -68,6 +114,20 @@ export class CatalogueKeeper {
     }
     if (this.#timer) this.#rebuild()
     if (!this.#settled) this.#settle()
+    return this.view(owner)
+  }
+
+  /** For the instructions of a first client: what has answered within a second of the start. */
+  async forWelcome(): Promise<Catalogue> {
+    const left = this.#started + WELCOME_WAIT_MS - Date.now()
+    const connecting = this.#backends.filter(({ state }) => state.kind === 'connecting')
+    if (left > 0 && connecting.length > 0) {
+      await Promise.race([
+        Promise.all(connecting.map(answered)),
+        new Promise((resolve) => setTimeout(resolve, left).unref()),
+      ])
+    }
+    if (this.#timer) this.#rebuild()
     return this.#catalogue
   }
 
@@ -96,8 +156,11 @@ export class CatalogueKeeper {
     this.#tell()
   }
 
-  #build(version: number): Catalogue {
-    const contributions = this.#backends.map(({ spec, lists, reachable }) => ({ backend: spec.id, lists, reachable }))
+  #build(version: number, owner?: OwnerKey): Catalogue {
+    const contributions = this.#backends.map((backend) => {
+      const own = owner === undefined ? undefined : backend.ownLists(owner)
+      return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
+    })
     return buildCatalogue(contributions, this.#settings, this.#claims, version)
   }
 

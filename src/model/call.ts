@@ -76,8 +76,8 @@ export interface Change {
 export interface Core {
   catalogue(context: Context): Promise<Catalogue>
   invoke(call: Call, context: Context): Promise<Outcome>
-  /** Calls the listener after each change of what this principal sees, until the returned function is called. */
-  watch(principal: Principal, listener: (change: Change) => void): () => void
+  /** Calls the listener after each change of what this caller sees, until the returned function is called. */
+  watch(caller: Pick<Context, 'principal' | 'owner'>, listener: (change: Change) => void): () => void
 }
 
 /** A concern around the core. It may refuse or hide, and reaches a backend only through `inner`. */

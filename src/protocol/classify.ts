@@ -22,12 +22,12 @@ export function classifyEra(method: string, params: JsonObject, versionHeader: s
   if (envelope === undefined) {
     if (headerEra !== 'modern') return { era: 'legacy' }
     if (method === 'initialize') {
-      throw new GatewayError('HEADER_MISMATCH', `initialize belongs to revisions before ${clip(versionHeader)}`)
+      throw new GatewayError('HEADER_MISMATCH', `initialize belongs to revisions before ${versionHeader}`)
     }
     const missing = `${META.version}, ${META.capabilities}`
     throw new GatewayError(
       'ENVELOPE_INVALID',
-      `Invalid params: MCP-Protocol-Version says ${clip(versionHeader)}, but _meta lacks ${missing}`,
+      `Invalid params: MCP-Protocol-Version says ${versionHeader}, but _meta lacks ${missing}`,
     )
   }
   if (versionHeader !== undefined && versionHeader.trim() !== envelope.version) {

@@ -43,6 +43,8 @@ function keepSpelling(_key: string, value: unknown, context: { source?: string }
 
 /** Whether the decimal number written in `source` is the one that `value` prints as. */
 function sameNumber(source: string, value: number): boolean {
+  // JavaScript prints 10^23 as 1e+23, which a reader that knows integers takes for another number.
+  if (Math.abs(value) >= 1e21 && /^-?\d+$/.test(source)) return false
   return Number.isFinite(value) && canonical(source) === canonical(String(value))
 }
 

@@ -52,7 +52,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   },
   'config.rejected': {
     level: 'error',
-    say: ({ faults }) => `the new configuration has faults and is not used:\n  ${faults.join('\n  ')}`,
+    say: ({ faults }) => `the new configuration has faults and is not used:\n${faults.join('\n')}`,
   },
   'internal.error': {
     level: 'error',
@@ -65,10 +65,13 @@ function withHint(message: string, hint: string | undefined): string {
   return hint === undefined ? message : `${message} (${hint})`
 }
 
-/** Control characters of a backend must not reach a terminal: they could rewrite what stands there. */
+/**
+ * Control characters of a peer must not reach a terminal: they could rewrite what stands there.
+ * Lines after the first are indented, so that nobody can forge one of ours.
+ */
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- these are the characters to take out
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?').replaceAll('\n', '\n  ')
 }
 
 /** A subscriber that writes one line per event. `write` receives the line with its line break. */
@@ -81,7 +84,7 @@ export function logger(format: LogFormat, level: LogLevel, write: (line: string)
     if (format === 'json') {
       const fields = name === 'internal.error' ? {} : data
       write(
-        `${JSON.stringify({ time: new Date().toISOString(), level: sentence.level, event: name, message, ...fields })}\n`,
+        `${JSON.stringify({ time: new Date().toISOString(), level: sentence.level, event: name, ...fields, message })}\n`,
       )
     } else {
       write(`${new Date().toISOString()} ${sentence.level.padEnd(5)} ${printable(message)}\n`)

@@ -59,7 +59,7 @@ export async function connectHttp(kind: ClientKind, url: string, prepare?: (clie
   prepare?.(client)
   if (client instanceof Sdk1) {
     const transport = new Sdk1Http(new URL(url))
-    await client.connect(transport as unknown as Parameters<Sdk1['connect']>[0])
+    await client.connect(transport)
     return peerOf(kind, client, transport, 0, () => transport.terminateSession())
   }
   const transport = new Sdk2Http(new URL(url))
@@ -71,10 +71,11 @@ export async function connectStdio(
   kind: ClientKind,
   args: readonly string[],
   prepare?: (client: Client) => void,
+  place: { env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Peer> {
   const client = CLIENTS[kind].make()
   prepare?.(client)
-  const server = { command: process.execPath, args: [...args], stderr: 'ignore' as const }
+  const server = { command: process.execPath, args: [...args], stderr: 'ignore' as const, ...place }
   const transport = client instanceof Sdk1 ? new Sdk1Stdio(server) : new Sdk2Stdio(server)
   await (client as Sdk2).connect(transport)
   return peerOf(kind, client, transport, transport.pid ?? 0, async () => {})
@@ -102,6 +103,7 @@ interface Tapped {
 function peerOf(kind: ClientKind, client: Client, transport: Tapped, pid: number, end: () => Promise<void>): Peer {
   const received: JsonObject[] = []
   const { onmessage } = transport
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- it is a property of the SDK's, not an event target
   transport.onmessage = (message, ...more) => {
     received.push(message)
     onmessage?.(message, ...more)
@@ -121,9 +123,7 @@ function peerOf(kind: ClientKind, client: Client, transport: Tapped, pid: number
     received,
     pid,
     call: (params, options = {}) =>
-      client instanceof Sdk1
-        ? client.callTool(params, undefined, options as Parameters<Sdk1['callTool']>[2])
-        : client.callTool(params, options as Parameters<Sdk2['callTool']>[1]),
+      client instanceof Sdk1 ? client.callTool(params, undefined, options) : client.callTool(params, options),
     raws,
     async raw(run) {
       const result = (await raws(run)).at(-1)

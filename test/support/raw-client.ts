@@ -44,7 +44,7 @@ export async function legacyClient(url: string): Promise<RawClient> {
   const stop = new AbortController()
   const changes: string[] = []
   const stream = await fetch(url, { headers: { ...headers, accept: 'text/event-stream' }, signal: stop.signal })
-  void follow(stream, (message) => changes.push(String(message['method'])))
+  void follow(stream, (message) => changes.push(methodOf(message)))
   return clientOf(send.request, changes, async () => {
     stop.abort()
     await fetch(url, { method: 'DELETE', headers }).catch(() => undefined)
@@ -71,7 +71,7 @@ export async function modernClient(url: string): Promise<RawClient> {
   const listen = { jsonrpc: '2.0', id: 0, method: 'subscriptions/listen', params: { notifications, _meta: ENVELOPE } }
   const stream = await send.raw(listen, stop.signal)
   void follow(stream, (message) => {
-    const method = String(message['method'])
+    const method = methodOf(message)
     if (method.endsWith('list_changed')) changes.push(method)
   })
   return clientOf(enveloped, changes, async () => stop.abort())
@@ -97,9 +97,14 @@ function clientOf(request: RawClient['request'], changes: string[], close: () =>
     },
     async tools() {
       const { result } = await request('tools/list')
-      return (result?.['tools'] as { name: string }[]).map(({ name }) => name)
+      const tools = result?.['tools'] as { name: string }[] | undefined
+      return (tools ?? []).map(({ name }) => name)
     },
   }
+}
+
+function methodOf({ method }: JsonObject): string {
+  return typeof method === 'string' ? method : ''
 }
 
 function sender(url: string, headersFor: (method: string, params: JsonObject) => Record<string, string>) {
@@ -110,7 +115,7 @@ function sender(url: string, headersFor: (method: string, params: JsonObject) =>
       headers: {
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
-        ...headersFor(String(message['method']), (message['params'] as JsonObject | undefined) ?? {}),
+        ...headersFor(methodOf(message), (message['params'] as JsonObject | undefined) ?? {}),
       },
       body: JSON.stringify(message),
       signal: signal ?? null,
@@ -123,7 +128,7 @@ function sender(url: string, headersFor: (method: string, params: JsonObject) =>
       await follow(response, (message) => messages.push(message))
     } else messages.push((await response.json()) as JsonObject)
     const answer = messages.pop() ?? {}
-    return { ...answer, status: response.status, notices: messages, ms: performance.now() - started } as RawAnswer
+    return { ...answer, status: response.status, notices: messages, ms: performance.now() - started }
   }
   return { raw, request }
 }

@@ -11,6 +11,19 @@ export interface Reply {
   response: JsonObject | undefined
 }
 
+/** The result; throws when there is none. */
+export function resultOf({ response }: Reply): JsonObject {
+  const result = response?.['result']
+  if (!isObject(result)) throw new Error(`no result: ${JSON.stringify(response)}`)
+  return result
+}
+
+/** The `params` of a message, empty when it has none. */
+export function paramsOf(message: JsonObject | undefined): JsonObject {
+  const params = message?.['params']
+  return isObject(params) ? params : {}
+}
+
 const HEADERS = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
 const NAMED: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' }
 
@@ -19,7 +32,7 @@ export interface LegacyWire {
   request(id: JsonValue, method: string, params?: JsonObject): Promise<Reply>
   notify(method: string, params?: JsonObject): Promise<number>
   /** Opens the GET stream; messages are added to the array as they arrive. */
-  listen(): Promise<{ messages: JsonObject[]; close(): void }>
+  listen(): Promise<{ messages: JsonObject[]; close: () => void }>
   /** DELETE; answers the status. */
   end(): Promise<number>
 }
@@ -76,7 +89,7 @@ export async function modernListen(
   url: string,
   id: JsonValue,
   notifications: JsonObject,
-): Promise<{ messages: JsonObject[]; close(): void }> {
+): Promise<{ messages: JsonObject[]; close: () => void }> {
   const abort = new AbortController()
   const messages: JsonObject[] = []
   void follow(await modernPost(url, id, 'subscriptions/listen', { notifications }, abort.signal), messages)
@@ -98,7 +111,7 @@ async function modernPost(
   }
   const named = NAMED[method]
   const headers: Record<string, string> = { 'mcp-protocol-version': MODERN, 'mcp-method': method }
-  if (named !== undefined) headers['mcp-name'] = String(params[named])
+  if (named !== undefined) headers['mcp-name'] = params[named] as string
   const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: { ...meta, ...envelope } } }
   return post(url, message, headers, signal)
 }

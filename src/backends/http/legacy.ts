@@ -1,6 +1,7 @@
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
-import { SessionLost } from '../leg.ts'
+import { EraChanged, SessionLost } from '../leg.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
+import { JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_LEGACY } from '../../protocol/revisions.ts'
@@ -102,7 +103,10 @@ export class LegacyHttpLeg implements Leg {
       throw new SessionLost()
     }
     if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
-    return { kind: 'result', value: resultOf(answer.message), era: 'legacy' }
+    const { message } = answer
+    if (message.kind === 'error' && message.error.code === JSONRPC.unsupportedProtocolVersion)
+      throw new EraChanged('legacy')
+    return { kind: 'result', value: resultOf(message), era: 'legacy' }
   }
 
   /** 404 is the rule; SDK examples answer 400 with a sentence about the session. */

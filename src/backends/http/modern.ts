@@ -1,5 +1,7 @@
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
+import { EraChanged } from '../leg.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
+import { JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { encodeHeaderValue, nameSource } from '../../protocol/headers.ts'
 import { upstreamId } from '../../protocol/jsonrpc.ts'
@@ -62,6 +64,7 @@ export class ModernHttpLeg implements Leg {
       throw networkFault(error, this.#wire.address)
     }
     if (answer.kind === 'stream') return answer
+    if (isLegacyRefusal(answer)) throw new EraChanged('modern')
     if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
     return { kind: 'result', value: resultOf(answer.message), era: 'modern' }
   }
@@ -104,6 +107,15 @@ export class ModernHttpLeg implements Leg {
     this.#stream?.close()
   }
 }
+
+/** How legacy servers turn a request without a session away: an HTTP 400 with a code that no modern server gives. */
+function isLegacyRefusal(answer: Answer): boolean {
+  if (answer.kind === 'stream' || answer.kind === 'accepted' || answer.status !== 400) return false
+  if (answer.kind === 'refused') return true
+  return answer.message.kind === 'error' && LEGACY_REFUSALS.includes(answer.message.error.code)
+}
+
+const LEGACY_REFUSALS: readonly number[] = [-32_000, -32_001, JSONRPC.invalidRequest]
 
 function modernHeaders(wire: HttpWire): string[] {
   return wire.headers([

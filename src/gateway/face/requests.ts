@@ -78,20 +78,20 @@ const CAPABILITIES: JsonObject = {
   completions: {},
 }
 
-function initialize(gateway: Gateway, params: JsonObject): Answer {
+async function initialize(gateway: Gateway, params: JsonObject): Promise<Answer> {
   const result: JsonObject = {
     protocolVersion: negotiateLegacy(params['protocolVersion']),
     capabilities: CAPABILITIES,
     serverInfo: gateway.identity,
   }
-  const { instructions } = gateway.current.keeper.catalogue
+  const { instructions } = await gateway.current.keeper.forWelcome()
   if (instructions !== undefined) result['instructions'] = instructions
   return { kind: 'text', text: JSON.stringify(result) }
 }
 
-function discover(gateway: Gateway): Answer {
+async function discover(gateway: Gateway): Promise<Answer> {
   const { keeper } = gateway.current
-  const { instructions } = keeper.catalogue
+  const { instructions } = await keeper.forWelcome()
   const result: JsonObject = {
     resultType: 'complete',
     supportedVersions: [...SUPPORTED_MODERN],

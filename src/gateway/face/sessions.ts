@@ -65,9 +65,14 @@ export class Session {
     else this.#missed = mergeChanges(this.#missed, change)
   }
 
-  end(reason: Error): void {
+  /** Calls that run go on. */
+  endStreams(): void {
     for (const stream of this.#streams) stream.close()
     this.#streams = []
+  }
+
+  end(reason: Error): void {
+    this.endStreams()
     for (const { signal } of this.running) signal.cancel(reason)
   }
 }
@@ -91,7 +96,7 @@ export class Sessions {
   open(principal: Principal, revision: string, client: string): Session {
     if (this.#sessions.size >= MAX_SESSIONS) this.#makeRoom()
     const session = new Session(principal, revision)
-    const unwatch = this.#gateway.core.watch(principal, (change) => session.tell(change))
+    const unwatch = this.#gateway.core.watch(session, (change) => session.tell(change))
     this.#sessions.set(session.id, { session, unwatch })
     this.#gateway.telemetry.emit('session.opened', { client, revision, sessions: this.#sessions.size })
     return session
@@ -121,6 +126,10 @@ export class Sessions {
     session.end(new GatewayError('CANCELLED', `the session ended: ${why}`))
     this.#gateway.release(session.owner)
     this.#gateway.telemetry.emit('session.closed', { why, sessions: this.#sessions.size })
+  }
+
+  endStreams(): void {
+    for (const { session } of this.#sessions.values()) session.endStreams()
   }
 
   closeAll(why: string): void {

@@ -24,7 +24,7 @@ export class StdioDoor {
   readonly #gateway: Gateway
   readonly #input: Readable
   readonly #output: Writable
-  readonly #owner = sessionOwner('stdio' as SessionId)
+  readonly #caller = { principal: ANONYMOUS, owner: sessionOwner('stdio' as SessionId) }
   readonly #running = new Chain<RunningCall>()
   readonly #work = new Set<Promise<void>>()
   /** Cancelled when the input is over, which ends subscriptions. */
@@ -61,7 +61,7 @@ export class StdioDoor {
     this.#over.cancel(new GatewayError('CANCELLED', 'the input ended'))
     await Promise.all(this.#work)
     this.#unwatch?.()
-    this.#gateway.release(this.#owner)
+    this.#gateway.release(this.#caller.owner)
   }
 
   /** Ends what is running. */
@@ -117,8 +117,7 @@ export class StdioDoor {
       if (inbound.era === 'modern' && method === 'subscriptions/listen') return await this.#listen(id, params, signal)
       const revision = inbound.era === 'modern' ? inbound.envelope.version : (this.#legacyRevision ?? '')
       const answer = await answerRequest(this.#gateway, method, params, {
-        principal: ANONYMOUS,
-        owner: this.#owner,
+        ...this.#caller,
         era,
         revision,
         signal,
@@ -143,14 +142,14 @@ export class StdioDoor {
   }
 
   #watch(): void {
-    this.#unwatch ??= this.#gateway.core.watch(ANONYMOUS, (change) => {
+    this.#unwatch ??= this.#gateway.core.watch(this.#caller, (change) => {
       for (const method of noticesOf(change)) this.#write(notificationText(method, {}))
     })
   }
 
   async #listen(id: string, params: JsonObject, signal: Cancellation): Promise<void> {
     const subscription = new Subscription(id, params, this.#gateway.identity)
-    const unwatch = this.#gateway.core.watch(ANONYMOUS, (change) => subscription.tell(change))
+    const unwatch = this.#gateway.core.watch(this.#caller, (change) => subscription.tell(change))
     await new Promise<void>((resolve) => {
       signal.onCancel(() => resolve())
       this.#over.onCancel(() => resolve())

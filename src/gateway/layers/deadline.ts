@@ -1,4 +1,4 @@
-import type { Call, Deadline, Layer } from '../../model/call.ts'
+import type { Call, Context, Deadline, Layer } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
@@ -14,11 +14,14 @@ interface Limit {
  * Ends calls whose backend is silent for too long (contract 4: progress and body bytes are signs of life, the hard cap
  * counts from the start). Expiry cancels the call, which cancels upstream.
  */
-export function deadlineLayer(settings: TimeoutSettings, backendOf: (call: Call) => BackendId | undefined): Layer {
+export function deadlineLayer(
+  settings: TimeoutSettings,
+  backendOf: (call: Call, context: Context) => BackendId | undefined,
+): Layer {
   return (inner) => ({
     ...inner,
     async invoke(call, context) {
-      const timer = new CallTimer(limitFor(call, settings, backendOf), settings.maxMs, context.signal)
+      const timer = new CallTimer(limitFor(call, context, settings, backendOf), settings.maxMs, context.signal)
       let streaming = false
       try {
         // Set in place: a copy of the context per call is a cost that every call pays.
@@ -36,19 +39,27 @@ export function deadlineLayer(settings: TimeoutSettings, backendOf: (call: Call)
   })
 }
 
-function limitFor(call: Call, settings: TimeoutSettings, backendOf: (call: Call) => BackendId | undefined): Limit {
+function limitFor(
+  call: Call,
+  context: Context,
+  settings: TimeoutSettings,
+  backendOf: (call: Call, context: Context) => BackendId | undefined,
+): Limit {
   const { perTool, perWorkload, defaultMs } = settings
   if (perTool.size > 0 && call.kind === 'tool') {
     const ms = perTool.get(call.name)
     if (ms !== undefined) return { ms, key: `operational.timeouts.perTool.${call.name}` }
   }
   if (perWorkload.size > 0) {
-    const backend = backendOf(call)
+    const backend = backendOf(call, context)
     const ms = backend === undefined ? undefined : perWorkload.get(backend)
     if (ms !== undefined) return { ms, key: `operational.timeouts.perWorkload.${backend}` }
   }
   return { ms: defaultMs, key: 'operational.timeouts.default' }
 }
+
+/** A longer timer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 /** A sign of life only writes down the time; the timer looks at it when it fires. */
 class CallTimer implements Deadline {
@@ -63,7 +74,7 @@ class CallTimer implements Deadline {
     this.#limit = limit
     this.#maxMs = maxMs
     this.#signal = signal
-    this.#timer = setTimeout(expire, Math.min(limit.ms, maxMs), this)
+    this.#timer = setTimeout(expire, Math.min(limit.ms, maxMs, LONGEST_TIMER), this)
   }
 
   touch(): void {
@@ -81,7 +92,7 @@ class CallTimer implements Deadline {
     // Timers fire up to a millisecond early.
     if (leftAtAll < 1) this.#expire(this.#maxMs, 'operational.timeouts.max', 'it took longer than')
     else if (left < 1) this.#expire(this.#limit.ms, this.#limit.key, 'no sign of life for')
-    else this.#timer = setTimeout(expire, Math.min(left, leftAtAll), this)
+    else this.#timer = setTimeout(expire, Math.min(left, leftAtAll, LONGEST_TIMER), this)
   }
 
   #expire(ms: number, key: string, what: string): void {

@@ -1,5 +1,6 @@
 import type { Call, Layer } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
+import { clip } from '../../protocol/clip.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 
 /** Calls of one generation that have not ended, streams that still arrive included. */
@@ -30,7 +31,7 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
       } catch (error) {
         tally.ended()
         const { code, message } = error instanceof GatewayError ? error : { code: 'INTERNAL', message: String(error) }
-        telemetry.emit('call.failed', { method: call.kind, name: subject(call), code, message })
+        telemetry.emit('call.failed', { method: call.kind, name: clip(subject(call)), code, message })
         throw error
       }
     },

@@ -6,7 +6,7 @@ import { answerRequest } from '../requests.ts'
 import { renderError } from '../wire-error.ts'
 import type { Responder } from './responder.ts'
 
-/** Runs one request and writes whatever comes of it; `ended` is called when that is decided. Never rejects. */
+/** Runs one request and writes whatever comes of it; `ended` is called when all of it has been written. Never rejects. */
 export async function deliver(
   gateway: Gateway,
   responder: Responder,
@@ -18,13 +18,17 @@ export async function deliver(
 ): Promise<void> {
   try {
     const answer = await answerRequest(gateway, method, params, context)
-    if (answer.kind === 'stream') responder.stream(answer.stream, id)
-    else responder.finish(200, `{"jsonrpc":"2.0","id":${id},"result":${answer.text}}`)
+    if (answer.kind === 'stream') {
+      // It can still be cancelled.
+      answer.stream.onFinish(ended)
+      responder.stream(answer.stream, id)
+      return
+    }
+    responder.finish(200, `{"jsonrpc":"2.0","id":${id},"result":${answer.text}}`)
   } catch (failure) {
     const rendered = renderError(failure, method, context.era, gateway.telemetry)
     if (rendered.kind === 'result') responder.finish(200, resultText(id, rendered.result))
     else responder.finish(rendered.http, errorText(id, rendered.error))
-  } finally {
-    ended()
   }
+  ended()
 }

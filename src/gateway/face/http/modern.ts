@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Change, Context } from '../../../model/call.ts'
+import type { Context } from '../../../model/call.ts'
 import { Cancellation } from '../../../model/cancellation.ts'
 import { GatewayError } from '../../../model/errors.ts'
 import { principalOwner } from '../../../model/ids.ts'
@@ -63,7 +63,8 @@ export class ModernDoor {
 
   #listen(res: ServerResponse, id: string, params: JsonObject, principal: Principal): void {
     const subscription = new Subscription(id, params, this.#gateway.identity)
-    const unwatch = this.#gateway.core.watch(principal, (change: Change) => subscription.tell(change))
+    const caller = { principal, owner: principalOwner(principalKey(principal)) }
+    const unwatch = this.#gateway.core.watch(caller, (change) => subscription.tell(change))
     const events = new EventStream(res, () => {
       unwatch()
       this.#subscriptions.delete(subscription)

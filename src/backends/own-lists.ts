@@ -1,0 +1,69 @@
+import type { NativeLists } from '../model/backend.ts'
+import { Cancellation } from '../model/cancellation.ts'
+import { GatewayError } from '../model/errors.ts'
+import type { OwnerKey } from '../model/ids.ts'
+import { fetchLists } from './lists.ts'
+import type { Slot } from './pool.ts'
+
+const DEBOUNCE_MS = 100
+const LIMIT_MS = 30_000
+
+/**
+ * What a server offers on one owner's connection, once it has announced a change there: a server may add tools for one
+ * session (after a login, say) that others do not have. Nobody but the owner sees them.
+ */
+export class OwnLists {
+  readonly #lists = new Map<OwnerKey, NativeLists>()
+  readonly #timers = new Map<OwnerKey, NodeJS.Timeout>()
+  readonly #onChange: (owner: OwnerKey) => void
+  readonly #note: (message: string) => void
+
+  constructor(onChange: (owner: OwnerKey) => void, note: (message: string) => void) {
+    this.#onChange = onChange
+    this.#note = note
+  }
+
+  /** `undefined`: the same as everybody. */
+  get(owner: OwnerKey): NativeLists | undefined {
+    return this.#lists.get(owner)
+  }
+
+  /** Who sees something of their own. */
+  get owners(): Iterable<OwnerKey> {
+    return this.#lists.keys()
+  }
+
+  /** The server has announced a change on this connection. */
+  announced(slot: Slot): void {
+    clearTimeout(this.#timers.get(slot.owner))
+    const timer = setTimeout(() => {
+      this.#timers.delete(slot.owner)
+      this.#fetch(slot).catch(() => {})
+    }, DEBOUNCE_MS).unref()
+    this.#timers.set(slot.owner, timer)
+  }
+
+  /** The owner's connection is gone, and what it offered with it. */
+  drop(owner: OwnerKey): void {
+    clearTimeout(this.#timers.get(owner))
+    this.#timers.delete(owner)
+    if (this.#lists.delete(owner)) this.#onChange(owner)
+  }
+
+  async #fetch(slot: Slot): Promise<void> {
+    if (!slot.leg || slot.leg.closed) return
+    const signal = new Cancellation()
+    const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
+    const timer = setTimeout(() => signal.cancel(late), LIMIT_MS).unref()
+    slot.inflight++
+    try {
+      const lists = await fetchLists(slot.leg, signal, this.#note)
+      if (slot.leg.closed) return
+      this.#lists.set(slot.owner, lists)
+      this.#onChange(slot.owner)
+    } finally {
+      clearTimeout(timer)
+      slot.inflight--
+    }
+  }
+}

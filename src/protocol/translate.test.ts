@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import type { JsonObject } from '../model/json.ts'
+import { META, VENDOR_META } from './envelope.ts'
+import { legacyResult, legacyTool, modernResult, upstreamParams } from './translate.ts'
+
+const IDENTITY = { name: 'vmcp', version: '1' }
+const leg = (era: 'legacy' | 'modern', progressToken?: number) =>
+  ({ era, revision: era === 'legacy' ? '2025-11-25' : '2026-07-28', identity: IDENTITY, progressToken }) as const
+const received = {
+  name: 'shown',
+  arguments: { a: 1 },
+  _meta: {
+    [META.version]: '2026-07-28',
+    [META.capabilities]: { sampling: {} },
+    [META.client]: { name: 'client' },
+    progressToken: 'theirs',
+    traceparent: 't',
+  },
+}
+
+test('to a legacy backend: native name, no envelope, our own progress token', () => {
+  expect(upstreamParams(received, { name: 'native' }, leg('legacy', 7))).toEqual({
+    name: 'native',
+    arguments: { a: 1 },
+    _meta: { traceparent: 't', progressToken: 7 },
+  })
+  const { traceparent: _, ...meta } = received._meta
+  expect(upstreamParams({ _meta: meta }, {}, leg('legacy'))).toEqual({})
+  expect(upstreamParams({ a: 1 }, {}, leg('legacy'))).toEqual({ a: 1 })
+})
+
+test('to a modern backend: an envelope of ours, the client under a vendor key', () => {
+  expect(upstreamParams(received, {}, leg('modern'))).toEqual({
+    ...received,
+    _meta: {
+      traceparent: 't',
+      [META.version]: '2026-07-28',
+      [META.capabilities]: {},
+      [META.client]: IDENTITY,
+      [VENDOR_META.client]: { name: 'client' },
+    },
+  })
+})
+
+test('what was received is not changed, and keys of Object.prototype are data', () => {
+  const params = JSON.parse('{"__proto__":{"x":1},"_meta":{"__proto__":{"y":1}}}') as JsonObject
+  const before = JSON.stringify(params)
+  const sent = upstreamParams(params, {}, leg('legacy', 1))
+  expect(JSON.stringify(params)).toBe(before)
+  expect(JSON.stringify(sent)).toBe('{"__proto__":{"x":1},"_meta":{"__proto__":{"y":1},"progressToken":1}}')
+})
+
+test('a result for a modern client', () => {
+  const backend = { content: [], _meta: { k: 1, [META.server]: { name: 'b' } } }
+  expect(modernResult('tool', backend, IDENTITY)).toEqual({
+    content: [],
+    resultType: 'complete',
+    _meta: { k: 1, [META.server]: IDENTITY, [VENDOR_META.server]: { name: 'b' } },
+  })
+  expect(modernResult('tool', { resultType: 'task' }, IDENTITY)['resultType']).toBe('task')
+  expect(modernResult('resource', { contents: [] }, IDENTITY)).toMatchObject({ ttlMs: 0, cacheScope: 'private' })
+  expect(modernResult('resource', { ttlMs: 5, cacheScope: 'public' }, IDENTITY)).toMatchObject({
+    ttlMs: 5,
+    cacheScope: 'public',
+  })
+})
+
+test('a modern result for a legacy client', () => {
+  const meta = { [META.server]: { name: 'b' }, k: 1 }
+  const modern = { content: [], resultType: 'complete', ttlMs: 0, cacheScope: 'private', vendor: true, _meta: meta }
+  expect(legacyResult(modern)).toEqual({
+    content: [],
+    vendor: true,
+    _meta: { k: 1, [VENDOR_META.server]: { name: 'b' } },
+  })
+  expect(legacyResult({ content: [] })).toEqual({ content: [] })
+})
+
+test('structured content that is no object becomes text, unless there is text', () => {
+  expect(legacyResult({ content: [], structuredContent: [1, 2] })).toEqual({
+    content: [{ type: 'text', text: '[1,2]' }],
+  })
+  const said = [{ type: 'text', text: 'two' }]
+  expect(legacyResult({ content: said, structuredContent: 2 })).toEqual({ content: said })
+  expect(legacyResult({ structuredContent: { a: 1 } })).toEqual({ structuredContent: { a: 1 } })
+})
+
+test('a tool for legacy clients has an output schema of an object or none', () => {
+  const tool = { name: 't', outputSchema: { type: 'object' } }
+  expect(legacyTool(tool)).toBe(tool)
+  expect(legacyTool({ name: 't', outputSchema: { type: 'array' } })).toEqual({ name: 't' })
+  expect(legacyTool({ name: 't', outputSchema: true })).toEqual({ name: 't' })
+})

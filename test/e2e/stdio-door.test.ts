@@ -1,0 +1,229 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+import { afterEach, describe, expect, test } from 'vitest'
+
+import type { JsonObject, JsonValue } from '../../src/model/json.ts'
+import { connectStdio, onListChanged, textOf, type ClientKind, type Peer } from '../support/clients.ts'
+import { startHttpBackend, type HttpBackend } from '../support/http-backend.ts'
+import { descendants, isAlive, waitFor } from '../support/processes.ts'
+import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const STDIO_BACKEND = fileURLToPath(new URL('../support/stdio-backend.ts', import.meta.url))
+
+const open: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+/** The command line of a gateway over a scripted HTTP backend `remote` and a noisy process `local`. */
+async function command(): Promise<{ args: string[]; remote: HttpBackend }> {
+  const remote = await startHttpBackend({
+    tools: [ECHO_TOOL],
+    prompts: [{ name: 'greet' }],
+    resources: [{ uri: 'fixture://one', name: 'one' }],
+    completions: ['alpha'],
+    progress: { steps: 3, delayMs: 2 },
+  })
+  open.push(() => remote.close())
+  const folder = await mkdtemp(join(tmpdir(), 'vmcp-stdio-'))
+  open.push(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'vmcp.yaml')
+  const noise = { banner: ['welcome', '{not json'], noise: 'busy', chatter: 'chatter', grandchild: true }
+  const config = {
+    backends: [
+      { name: 'remote', url: remote.url },
+      { name: 'local', command: process.execPath, args: [STDIO_BACKEND, JSON.stringify(noise)] },
+    ],
+  }
+  await writeFile(file, JSON.stringify(config))
+  return { args: [MAIN, 'serve', file, '--transport', 'stdio', '--log-level', 'debug'], remote }
+}
+
+async function connected(kind: ClientKind, prepare?: Parameters<typeof connectStdio>[2]) {
+  const { args, remote } = await command()
+  const peer = await connectStdio(kind, args, prepare)
+  open.push(() => peer.close())
+  return { peer, remote }
+}
+
+const KINDS: ClientKind[] = ['SDK v1, legacy', 'SDK v2, legacy', 'SDK v2, modern']
+const names = async ({ client }: Peer) => (await client.listTools()).tools.map(({ name }) => name)
+
+describe.each(KINDS)('%s over stdio', (kind) => {
+  test('lists, calls, reads, prompts, completion, progress; when the client closes, everything that was started ends', async () => {
+    const { peer } = await connected(kind)
+    expect(peer.client.getServerVersion()?.name).toBe('vmcp')
+    expect(await names(peer)).toEqual(expect.arrayContaining(['remote_echo', 'local_counter']))
+    const seen: number[] = []
+    const echoed = await peer.call(
+      { name: 'remote_echo', arguments: { text: 'hi\n\u2028' } },
+      { onprogress: ({ progress }) => seen.push(progress) },
+    )
+    expect(textOf(echoed)).toBe('hi\n\u2028')
+    expect(seen).toEqual([1, 2, 3])
+    expect(textOf(await peer.call({ name: 'local_counter' }))).toBe('1')
+    expect(textOf(await peer.call({ name: 'local_counter' }))).toBe('2')
+    expect((await peer.client.readResource({ uri: 'fixture://one' })).contents).toHaveLength(1)
+    expect((await peer.client.getPrompt({ name: 'remote_greet' })).messages).toHaveLength(1)
+    const ref = { type: 'ref/prompt', name: 'remote_greet' } as const
+    const { completion } = await peer.client.complete({ ref, argument: { name: 'x', value: 'a' } })
+    expect(completion.values).toEqual(['alpha'])
+    await expect(peer.call({ name: 'nobody' })).rejects.toMatchObject({ code: -32602 })
+    if (peer.era === 'legacy') await peer.client.ping()
+    const family = [peer.pid, ...descendants(peer.pid)]
+    expect(family.length).toBeGreaterThanOrEqual(3)
+    await peer.close()
+    await waitFor(() => family.every((pid) => !isAlive(pid)))
+  })
+
+  test('a changed list is announced', async () => {
+    const changed: string[] = []
+    const { peer, remote } = await connected(kind, (client) => onListChanged(client, (list) => changed.push(list)))
+    await peer.client.listTools()
+    if (peer.era === 'modern') await peer.client.listen({ toolsListChanged: true })
+    await waitFor(() => remote.streams() > 0)
+    // The backends that were listed after the handshake have been announced before the list was given.
+    changed.length = 0
+    remote.change('tools', [ECHO_TOOL, { ...ECHO_TOOL, name: 'late' }])
+    await waitFor(() => changed.length > 0)
+    expect(changed).toEqual(['tools'])
+    expect(textOf(await peer.call({ name: 'remote_late', arguments: { text: 'x' } }))).toBe('x')
+  })
+
+  test('a cancellation reaches both backends and nobody else', async () => {
+    const { peer, remote } = await connected(kind)
+    await names(peer)
+    const aborts = [new AbortController(), new AbortController()]
+    delete remote.script.progress
+    remote.script.hang = ['tools/call']
+    const seen: number[] = []
+    const calls = [
+      peer.call({ name: 'remote_echo', arguments: {} }, { signal: aborts[0]!.signal }),
+      peer.call(
+        { name: 'local_slow', arguments: { steps: 1000, delayMs: 5 } },
+        { signal: aborts[1]!.signal, onprogress: ({ progress }) => seen.push(progress) },
+      ),
+    ]
+    const other = peer.call({ name: 'local_slow', arguments: { steps: 1, delayMs: 300 } })
+    await waitFor(() => remote.count('tools/call') > 0 && seen.length > 0)
+    for (const abort of aborts) abort.abort()
+    for (const call of calls) await expect(call).rejects.toThrow()
+    expect(textOf(await other)).toBe('slept 1 times')
+    await waitFor(() => remote.cancelled.length > 0)
+    expect(remote.cancelled).toHaveLength(1)
+    expect(JSON.parse(textOf(await peer.call({ name: 'local_cancelled' })))).toHaveLength(1)
+  })
+})
+
+test('a client that probes first finds the modern era', async () => {
+  const { peer } = await connected('SDK v2, auto')
+  expect(peer.client.getNegotiatedProtocolVersion()).toBe(MODERN)
+  expect(textOf(await peer.call({ name: 'remote_echo', arguments: { text: 'x' } }))).toBe('x')
+})
+
+interface Raw {
+  send(message: JsonObject | string): void
+  /** Every line of standard output. */
+  lines: string[]
+  /** The response with this id. */
+  answer(id: JsonValue): Promise<JsonObject>
+  end(): void
+  exited: Promise<number | null>
+  pid: number
+}
+
+async function raw(): Promise<Raw> {
+  const { args } = await command()
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] })
+  const pid = child.pid ?? 0
+  open.push(() => child.kill('SIGKILL'))
+  const lines: string[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
+  const find = (id: JsonValue) =>
+    lines.map((line) => JSON.parse(line) as JsonObject).find((message) => message['id'] === id && !message['method'])
+  return {
+    send: (message) => child.stdin.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`),
+    lines,
+    answer: (id) => waitFor(() => find(id)),
+    end: () => child.stdin.end(),
+    exited: new Promise((resolve) => child.on('exit', resolve)),
+    pid,
+  }
+}
+
+const envelope = { [META.version]: MODERN, [META.capabilities]: {} }
+const modern = (id: JsonValue, method: string, params: JsonObject = {}): JsonObject => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params: { ...params, _meta: envelope },
+})
+
+test('standard output carries the protocol and nothing else; the end of the input ends everything with code 0', async () => {
+  const door = await raw()
+  door.send(modern(0, 'tools/list'))
+  await door.answer(0)
+  door.send(modern('', 'tools/call', { name: 'local_counter' }))
+  await door.answer('')
+  door.send('no json')
+  door.send({ jsonrpc: '2.0', method: 'notifications/nobody' })
+  door.send(modern('ping', 'ping'))
+  expect(await door.answer('ping')).toMatchObject({ error: { code: -32601 } })
+  const family = descendants(door.pid)
+  expect(family.length).toBeGreaterThanOrEqual(2)
+  door.end()
+  expect(await door.exited).toBe(0)
+  await waitFor(() => family.every((pid) => !isAlive(pid)))
+  const messages = door.lines.map((line) => JSON.parse(line) as JsonObject)
+  expect(messages.every((message) => message['jsonrpc'] === '2.0')).toBe(true)
+  expect(messages.map(({ id }) => id)).toEqual([0, '', null, 'ping'])
+})
+
+test('calls that run when the input ends are answered', async () => {
+  const door = await raw()
+  door.send(modern(1, 'tools/list'))
+  await door.answer(1)
+  door.send(modern(2, 'tools/call', { name: 'local_slow', arguments: { steps: 1, delayMs: 200 } }))
+  door.end()
+  expect(await door.exited).toBe(0)
+  expect(await door.answer(2)).toMatchObject({ result: { content: [{ text: 'slept 1 times' }] } })
+})
+
+test('both eras on one pipe, legacy requests only after the handshake', async () => {
+  const door = await raw()
+  const legacy = (id: JsonValue, method: string, params: JsonObject = {}) => ({ jsonrpc: '2.0', id, method, params })
+  door.send(legacy(1, 'tools/list'))
+  expect(await door.answer(1)).toHaveProperty('error')
+  door.send(legacy(2, 'initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }))
+  expect(await door.answer(2)).toMatchObject({ result: { protocolVersion: '2025-06-18' } })
+  door.send({ jsonrpc: '2.0', method: 'notifications/initialized' })
+  door.send(legacy(3, 'tools/list'))
+  expect((await door.answer(3))['result']).not.toHaveProperty('resultType')
+  door.send(modern(4, 'tools/list'))
+  expect(await door.answer(4)).toMatchObject({ result: { resultType: 'complete' } })
+})
+
+test('a subscription is acknowledged first, tagged with its id, and ended by a cancellation', async () => {
+  const door = await raw()
+  door.send(
+    modern('sub', 'subscriptions/listen', { notifications: { toolsListChanged: true, promptsListChanged: false } }),
+  )
+  await waitFor(() => door.lines.length > 0)
+  expect(JSON.parse(door.lines[0] ?? '')).toMatchObject({
+    method: 'notifications/subscriptions/acknowledged',
+    params: { notifications: { toolsListChanged: true }, _meta: { [META.subscription]: 'sub' } },
+  })
+  door.send(modern(1, 'tools/list'))
+  await door.answer(1)
+  door.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'sub' } })
+  door.send(modern(2, 'server/discover'))
+  expect(await door.answer(2)).toMatchObject({ result: { supportedVersions: [MODERN] } })
+  door.end()
+  expect(await door.exited).toBe(0)
+})

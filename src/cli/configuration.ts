@@ -59,7 +59,7 @@ export async function loadOrExit(source: Source): Promise<{ config: GatewayConfi
   return { config, files }
 }
 
-export function refusalText(faults: readonly Fault[]): string {
+function refusalText(faults: readonly Fault[]): string {
   const errors = faults.filter(({ severity }) => severity === 'error')
   return ['the configuration is invalid', ...errors.map((fault) => `  ${formatFault(fault)}`)].join('\n')
 }

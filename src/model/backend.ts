@@ -12,7 +12,7 @@ export interface HttpEndpoint {
 }
 
 /** HTTP+SSE of revision 2024-11-05. */
-export interface SseEndpoint {
+interface SseEndpoint {
   kind: 'sse'
   url: string
   headers: Readonly<Record<string, Secret>>

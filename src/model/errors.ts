@@ -22,7 +22,7 @@ interface Row {
 }
 
 /** Every failure that has a name. `http` is the modern door's status; the legacy door answers JSON-RPC errors with 200. */
-export const ERRORS = {
+const ERRORS = {
   PARSE_ERROR: { http: 400, jsonrpc: JSONRPC.parseError, fault: 'client', retryable: false },
   REQUEST_MALFORMED: { http: 400, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
   ENVELOPE_INVALID: { http: 400, jsonrpc: JSONRPC.invalidParams, fault: 'client', retryable: false },

@@ -1,7 +1,7 @@
 import type { Era } from '../model/backend.ts'
 
 /** Released revisions, oldest first (specification, "Versioning"). An absent row is a revision that nobody speaks. */
-export const REVISIONS: Readonly<Record<string, Era>> = {
+const REVISIONS: Readonly<Record<string, Era>> = {
   '2024-10-07': 'legacy',
   '2024-11-05': 'legacy',
   '2025-03-26': 'legacy',
@@ -12,8 +12,6 @@ export const REVISIONS: Readonly<Record<string, Era>> = {
 
 export const LATEST_LEGACY = '2025-11-25'
 export const LATEST_MODERN = '2026-07-28'
-/** What a legacy request without `MCP-Protocol-Version` speaks (2025-03-26, "Protocol Version Header"). */
-export const ASSUMED_LEGACY = '2025-03-26'
 export const SUPPORTED_MODERN: readonly string[] = [LATEST_MODERN]
 
 export function eraOf(revision: string): Era | undefined {

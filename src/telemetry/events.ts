@@ -5,7 +5,10 @@ import type { BackendId } from '../model/ids.ts'
 export interface Events {
   'gateway.listening': { url: string; transport: 'http' | 'stdio'; name: string }
   'gateway.stopping': { reason: string }
-  'gateway.notice': { message: string; hint?: string }
+  /** Anonymous callers of other machines may come in. */
+  'gateway.exposed': { host: string }
+  /** No sealing key is configured: this process made one up. */
+  'gateway.unsealed': { key: 'sealing' }
   'backend.ready': {
     backend: BackendId
     transport: Transport

@@ -14,7 +14,11 @@ interface Sentence<Name extends EventName> {
 const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'gateway.listening': { level: 'info', say: ({ url }) => `listening at ${url}` },
   'gateway.stopping': { level: 'info', say: ({ reason }) => `stopping: ${reason}` },
-  'gateway.notice': { level: 'warn', say: ({ message, hint }) => withHint(message, hint) },
+  'gateway.exposed': {
+    level: 'warn',
+    say: ({ host }) => `listening on ${host} without authentication, as incomingAuth.type: anonymous says`,
+  },
+  'gateway.unsealed': { level: 'info', say: () => UNSEALED },
   'backend.ready': {
     level: 'info',
     say: (b) =>
@@ -60,6 +64,8 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       `incident ${incident}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   },
 }
+
+export const UNSEALED = 'cursors are sealed with a random key of this process (replicas share one: key sealing)'
 
 function withHint(message: string, hint: string | undefined): string {
   return hint === undefined ? message : `${message} (${hint})`

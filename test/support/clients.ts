@@ -16,7 +16,7 @@ import { MODERN } from './script.ts'
 const INFO = { name: 'test', version: '1' }
 
 /** The official clients, by what they are and speak. */
-export const CLIENTS = {
+const CLIENTS = {
   'SDK v1, legacy': { era: 'legacy', make: () => new Sdk1(INFO) },
   'SDK v2, legacy': { era: 'legacy', make: () => new Sdk2(INFO) },
   'SDK v2, modern': {
@@ -28,7 +28,7 @@ export const CLIENTS = {
 
 export type ClientKind = keyof typeof CLIENTS
 
-export interface CallOptions {
+interface CallOptions {
   signal?: AbortSignal
   timeout?: number
   onprogress?: (progress: { progress: number; total?: number | undefined; message?: string | undefined }) => void

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../../src/model/json.ts'
 import { LEGACY, META, MODERN } from './script.ts'
 
 /** What came back for one request, as it stood on the wire. */
-export interface RawAnswer {
+interface RawAnswer {
   status: number
   result?: JsonObject
   error?: { code: number; message: string; data?: JsonObject }
@@ -22,7 +22,7 @@ export interface RawClient {
   close(): Promise<void>
 }
 
-export interface ToolAnswer {
+interface ToolAnswer {
   /** First text of the content, or the message of a JSON-RPC error. */
   text: string
   isError: boolean

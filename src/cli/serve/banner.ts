@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { EventName, Events } from '../../telemetry/events.ts'
+import { UNSEALED } from '../../telemetry/log.ts'
 import { count, paintFor, plain, print } from '../terminal.ts'
 
 /** A subscriber that shows people what they need to know; it answers whether the event was one of those. */
@@ -17,6 +18,7 @@ export function banner(config: GatewayConfig): Banner {
       print(connectText(url))
       print(`\n${count(live.length, 'backend')}:`)
     },
+    'gateway.unsealed': () => print(paint.dim(`  ${UNSEALED}`)),
     'backend.ready': (b) => {
       const what = [count(b.tools, 'tool'), count(b.resources, 'resource'), count(b.prompts, 'prompt')].join(', ')
       print(

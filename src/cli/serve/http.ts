@@ -4,7 +4,6 @@ import { Gateway } from '../../gateway/gateway.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger } from '../../telemetry/log.ts'
 import { CliError, EXIT } from '../exit.ts'
-import { printError } from '../terminal.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
 import { nextSignal, shutDown } from './runtime.ts'
@@ -18,7 +17,7 @@ export interface HttpOptions extends ServeOptions {
 /** Serves over HTTP until a signal comes. Resolves with the exit code. */
 export async function serveHttp(options: HttpOptions): Promise<number> {
   const { config, host } = options
-  checkExposure(options)
+  const exposed = isExposed(options)
   const signal = nextSignal()
   const telemetry = new Telemetry()
   telemetry.subscribe(listenerFor(options))
@@ -32,6 +31,8 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   }
   const name = host.includes(':') ? `[${host}]` : host
   telemetry.emit('gateway.listening', { url: `http://${name}:${door.port}/mcp`, transport: 'http', name: config.name })
+  if (exposed) telemetry.emit('gateway.exposed', { host })
+  if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
   const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry) : undefined
   const reason = await signal
   unwatch?.()
@@ -41,9 +42,9 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   return exitCode
 }
 
-/** Anonymous callers from other machines are let in only when the file says so in words. */
-function checkExposure({ config, host }: HttpOptions): void {
-  if (isLoopbackName(host) || config.incomingAuth.type !== 'anonymous') return
+/** Whether anonymous callers from other machines come in. They do only when the file says so in words. */
+function isExposed({ config, host }: HttpOptions): boolean {
+  if (isLoopbackName(host) || config.incomingAuth.type !== 'anonymous') return false
   if (!config.incomingAuth.explicit) {
     throw new CliError(
       EXIT.config,
@@ -51,7 +52,7 @@ function checkExposure({ config, host }: HttpOptions): void {
       'write "incomingAuth: { type: anonymous }" into the configuration if that is what you want',
     )
   }
-  printError(`warning: listening on ${host} without authentication, as incomingAuth.type: anonymous says`)
+  return true
 }
 
 /** People read the banner on standard output and warnings on standard error; collectors read one stream of events. */

@@ -43,24 +43,38 @@ export interface Events {
 export type EventName = keyof Events
 export type Listener = <Name extends EventName>(name: Name, data: Events[Name]) => void
 
-/** One typed map of events. With nobody listening a call costs one property read. */
+/** One typed map of events. An event that nobody wants costs one look-up. */
 export class Telemetry {
-  #listeners: readonly Listener[] = []
+  #listeners: readonly { listener: Listener; wants: (name: EventName) => boolean }[] = []
+  /** Who wants what; made anew when somebody comes or leaves. */
+  #heard = new Map<EventName, readonly Listener[]>()
 
-  /** True while somebody listens; guard events whose data cost something to build. */
-  active = false
-
-  subscribe(listener: Listener): () => void {
-    this.#listeners = [...this.#listeners, listener]
-    this.active = true
+  /** `wants` is asked once per event, not once per emission. */
+  subscribe(listener: Listener, wants: (name: EventName) => boolean = () => true): () => void {
+    const entry = { listener, wants }
+    this.#listeners = [...this.#listeners, entry]
+    this.#heard = new Map()
     return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== listener)
-      this.active = this.#listeners.length > 0
+      this.#listeners = this.#listeners.filter((other) => other !== entry)
+      this.#heard = new Map()
     }
   }
 
+  /** Whether anybody wants this event; guards events whose data cost something to build. */
+  hears(name: EventName): boolean {
+    return this.#listenersOf(name).length > 0
+  }
+
   emit<Name extends EventName>(name: Name, data: Events[Name]): void {
-    if (!this.active) return
-    for (const listener of this.#listeners) listener(name, data)
+    for (const listener of this.#listenersOf(name)) listener(name, data)
+  }
+
+  #listenersOf(name: EventName): readonly Listener[] {
+    let listeners = this.#heard.get(name)
+    if (!listeners) {
+      listeners = this.#listeners.filter(({ wants }) => wants(name)).map(({ listener }) => listener)
+      this.#heard.set(name, listeners)
+    }
+    return listeners
   }
 }

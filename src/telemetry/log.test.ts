@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { backendId } from '../model/ids.ts'
 import type { EventName, Events } from './events.ts'
 import { Telemetry } from './events.ts'
-import { logger, type LogFormat, type LogLevel } from './log.ts'
+import { logger, type LogFormat, type LogLevel, toldAt } from './log.ts'
 
 function written<Name extends EventName>(
   name: Name,
@@ -12,7 +12,10 @@ function written<Name extends EventName>(
 ) {
   const lines: string[] = []
   const telemetry = new Telemetry()
-  telemetry.subscribe(logger(format, level, (line) => lines.push(line)))
+  telemetry.subscribe(
+    logger(format, (line) => lines.push(line)),
+    toldAt(level),
+  )
   telemetry.emit(name, data)
   return lines.join('')
 }
@@ -75,7 +78,7 @@ test('a subscriber that left hears nothing', () => {
   const leave = telemetry.subscribe((name) => heard.push(name))
   telemetry.emit('catalogue.note', { message: 'x' })
   leave()
-  expect(telemetry.active).toBe(false)
+  expect(telemetry.hears('gateway.stopping')).toBe(false)
   telemetry.emit('catalogue.note', { message: 'y' })
   expect(heard).toEqual(['catalogue.note'])
 })

@@ -80,12 +80,16 @@ function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?').replaceAll('\n', '\n  ')
 }
 
-/** A subscriber that writes one line per event. `write` receives the line with its line break. */
-export function logger(format: LogFormat, level: LogLevel, write: (line: string) => void): Listener {
+/** The events that a log at this level tells. */
+export function toldAt(level: LogLevel): (name: EventName) => boolean {
   const limit = ORDER.indexOf(level)
+  return (name) => ORDER.indexOf(SENTENCES[name].level) <= limit
+}
+
+/** A subscriber that writes one line per event. `write` receives the line with its line break. */
+export function logger(format: LogFormat, write: (line: string) => void): Listener {
   return (name, data) => {
     const sentence = SENTENCES[name]
-    if (ORDER.indexOf(sentence.level) > limit) return
     const message = sentence.say(data)
     if (format === 'json') {
       const fields = name === 'internal.error' ? {} : data

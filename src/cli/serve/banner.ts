@@ -1,18 +1,16 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
-import type { EventName, Events } from '../../telemetry/events.ts'
+import type { EventName, Events, Listener } from '../../telemetry/events.ts'
 import { UNSEALED } from '../../telemetry/log.ts'
 import { count, paintFor, plain, print } from '../terminal.ts'
 
-/** A subscriber that shows people what they need to know; it answers whether the event was one of those. */
-export type Banner = <Name extends EventName>(name: Name, data: Events[Name]) => boolean
-
-export function banner(config: GatewayConfig): Banner {
+/** A subscriber that shows people what they need to know, and which events those are. */
+export function banner(config: GatewayConfig): { show: Listener; shows: (name: EventName) => boolean } {
   const paint = paintFor(process.stdout)
   const live = config.backends.filter(({ disabled }) => !disabled)
   const width = Math.max(0, ...live.map(({ id }) => id.length))
   let announced = ''
 
-  const show: { [Name in EventName]?: (data: Events[Name]) => void } = {
+  const sentences: { [Name in EventName]?: (data: Events[Name]) => void } = {
     'gateway.listening': ({ url, name }) => {
       print(`${paint.bold(name)} listens at ${paint.bold(url)}\n`)
       print(connectText(url))
@@ -42,10 +40,9 @@ export function banner(config: GatewayConfig): Banner {
       print(`configuration reloaded: ${count(backends, 'backend')}, ${kept} kept as they are`),
   }
 
-  return (name, data) => {
-    const say = show[name] as ((data: unknown) => void) | undefined
-    say?.(data)
-    return say !== undefined
+  return {
+    show: (name, data) => (sentences[name] as ((data: unknown) => void) | undefined)?.(data),
+    shows: (name) => sentences[name] !== undefined,
   }
 }
 

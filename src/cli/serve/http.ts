@@ -2,7 +2,7 @@ import { isLoopbackName } from '../../gateway/face/http/guard.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
 import { Gateway } from '../../gateway/gateway.ts'
 import { Telemetry } from '../../telemetry/events.ts'
-import { logger } from '../../telemetry/log.ts'
+import { logger, toldAt } from '../../telemetry/log.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
@@ -20,7 +20,7 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const exposed = isExposed(options)
   const signal = nextSignal()
   const telemetry = new Telemetry()
-  telemetry.subscribe(listenerFor(options))
+  tell(telemetry, options)
   const gateway = new Gateway(config, options.identity, telemetry)
   let door: HttpDoor
   try {
@@ -56,13 +56,21 @@ function isExposed({ config, host }: HttpOptions): boolean {
 }
 
 /** People read the banner on standard output and warnings on standard error; collectors read one stream of events. */
-function listenerFor({ format, level, config }: HttpOptions): ReturnType<typeof logger> {
-  if (format === 'json') return logger('json', level, (line) => process.stdout.write(line))
-  const show = banner(config)
-  const log = logger('text', level, (line) => process.stderr.write(line))
-  return (name, data) => {
-    if (!show(name, data)) log(name, data)
+function tell(telemetry: Telemetry, { format, level, config }: HttpOptions): void {
+  const told = toldAt(level)
+  if (format === 'json') {
+    telemetry.subscribe(
+      logger('json', (line) => process.stdout.write(line)),
+      told,
+    )
+    return
   }
+  const { show, shows } = banner(config)
+  telemetry.subscribe(show, shows)
+  telemetry.subscribe(
+    logger('text', (line) => process.stderr.write(line)),
+    (name) => told(name) && !shows(name),
+  )
 }
 
 function listenFault(error: unknown, host: string, port: number): CliError {

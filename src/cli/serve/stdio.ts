@@ -2,7 +2,7 @@ import { StdioDoor } from '../../gateway/face/stdio.ts'
 import { Gateway } from '../../gateway/gateway.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { Telemetry } from '../../telemetry/events.ts'
-import { logger } from '../../telemetry/log.ts'
+import { logger, toldAt } from '../../telemetry/log.ts'
 import { EXIT } from '../exit.ts'
 import type { ServeOptions } from './runtime.ts'
 import { nextSignal, shutDown } from './runtime.ts'
@@ -12,7 +12,10 @@ import { watchFiles } from './watch.ts'
 export async function serveStdio({ config, identity, ...options }: ServeOptions): Promise<number> {
   const signal = nextSignal()
   const telemetry = new Telemetry()
-  telemetry.subscribe(logger(options.format, options.level, (line) => process.stderr.write(line)))
+  telemetry.subscribe(
+    logger(options.format, (line) => process.stderr.write(line)),
+    toldAt(options.level),
+  )
   const gateway = new Gateway(config, identity, telemetry)
   telemetry.emit('gateway.listening', { url: 'stdio', transport: 'stdio', name: config.name })
   const door = new StdioDoor(gateway, process.stdin, process.stdout)

@@ -24,7 +24,7 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
         const outcome = await inner.invoke(call, context)
         if (outcome.kind === 'stream') outcome.stream.onFinish(tally.ended)
         else tally.ended()
-        if (telemetry.active) {
+        if (telemetry.hears('call.done')) {
           telemetry.emit('call.done', { method: call.kind, name: subject(call), ms: performance.now() - started })
         }
         return outcome

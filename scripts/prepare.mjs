@@ -1,6 +1,6 @@
 // Builds dist/ after `npm ci`. Plain JavaScript for the oldest Node that npm may bring.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 
 const node = process.platform === 'win32' ? 'node_modules/node/bin/node.exe' : 'node_modules/node/bin/node'
 if (!existsSync(node)) {
@@ -10,6 +10,8 @@ if (!existsSync(node)) {
   )
   process.exit(1)
 }
+// What an earlier build left of files that are gone would be packed.
+rmSync('dist', { recursive: true, force: true })
 const tsc = 'node_modules/typescript/bin/tsc'
 const { status } = spawnSync(node, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 process.exit(status ?? 1)

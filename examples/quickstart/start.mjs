@@ -31,10 +31,13 @@ process.on('exit', () => {
   }
 })
 
-// A server elsewhere would be up already; this one needs a moment.
-for (let attempt = 0; attempt < 40 && !(await answers(port)); attempt++) {
+// A server elsewhere would be up already; this one needs a moment, in which the gateway's modules load.
+// The endpoint is promised within a second of the start: a slower server joins later.
+const loading = import('../../dist/cli/run.js').catch(() => undefined)
+while (performance.now() < 600 && !(await answers(port))) {
   await new Promise((resolve) => setTimeout(resolve, 25))
 }
+await loading
 
 process.env.QUICKSTART_HTTP_PORT = String(port)
 process.argv.splice(2, 0, 'serve', join(root, 'examples/quickstart/mcp.json'))

@@ -35,5 +35,5 @@ readonly_bind "$node" opt/node/node
 mount -t proc proc proc
 mount -o remount,ro "$root"
 
-exec env -i PATH=/opt/node:/usr/bin:/bin HOME=/tmp NODE_ENV=production chroot . \
+exec env -i PATH=/opt/node:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp NODE_ENV=production chroot . \
   setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"

@@ -119,7 +119,7 @@ export class Backend {
    */
   async call(era: Era, owner: OwnerKey, request: UpstreamRequest): Promise<Reply> {
     try {
-      if (this.state.kind !== 'ready') await this.#supervisor.revive()
+      if (this.state.kind !== 'ready') await this.#supervisor.revive(request.signal)
       if (!this.#breaker.admit()) throw resting()
     } catch (error) {
       throw this.#named(error)
@@ -156,20 +156,27 @@ export class Backend {
     const { pool } = this.#connections
     const slot = this.#connections.slotFor(era, owner)
     slot.inflight++
+    const ended = (): void => {
+      slot.inflight--
+      pool.touch(slot)
+    }
     try {
       const leg = slot.leg ?? (await cancellable(slot.opening, request.signal))
       // Bytes may pass only between equal eras: the door cannot translate what it does not parse.
-      return await leg.request(slot.era === era || !request.streaming ? request : { ...request, streaming: false })
+      const reply = await leg.request(
+        slot.era === era || !request.streaming ? request : { ...request, streaming: false },
+      )
+      if (reply.kind === 'stream') reply.stream.onFinish(ended)
+      else ended()
+      return reply
     } catch (error) {
+      ended()
       if (error instanceof SessionLost || error instanceof EraChanged) {
         pool.drop(slot).catch(() => {})
         if (error instanceof EraChanged) this.#connections.forgetEras()
         if (slot.owner === GATEWAY_OWNER) this.#supervisor.connect()
       }
       throw error
-    } finally {
-      slot.inflight--
-      pool.touch(slot)
     }
   }
 
@@ -180,12 +187,14 @@ export class Backend {
       this.#supervisor.connect()
       return forgetfulServer()
     }
-    const aboutCaller = !(error instanceof GatewayError) || NOT_ITS_FAULT.has(error.code)
-    if (aboutCaller || (request.signal.cancelled && error.code !== 'DEADLINE_EXCEEDED')) this.#breaker.undecided()
+    const code = error instanceof GatewayError ? error.code : undefined
+    const givenUp = request.signal.cancelled && code !== 'DEADLINE_EXCEEDED'
+    if (code === 'BACKEND_ERROR') this.#breaker.succeeded()
+    else if (code === undefined || code === 'BACKEND_BUSY' || givenUp) this.#breaker.undecided()
     else {
       this.#breaker.failed()
       // Find out whether the server is gone, before the next caller does.
-      if (error.code !== 'DEADLINE_EXCEEDED' && this.spec.endpoint.kind === 'http') this.#supervisor.connect()
+      if (code !== 'DEADLINE_EXCEEDED' && this.spec.endpoint.kind === 'http') this.#supervisor.connect()
     }
     return error
   }
@@ -197,9 +206,6 @@ export class Backend {
     return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, { cause: error })
   }
 }
-
-/** Failures that say nothing about the backend's health. */
-const NOT_ITS_FAULT: ReadonlySet<string> = new Set(['BACKEND_ERROR', 'BACKEND_BUSY'])
 
 const VERDICTS = {
   BACKEND_UNREACHABLE: 'cannot be reached',

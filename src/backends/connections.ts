@@ -13,6 +13,13 @@ import { LegPool } from './pool.ts'
 /** How long the search for a second era may take; nobody waits for it. */
 const SECOND_ERA_MS = 10_000
 
+const NO_CONNECTOR: Connector = {
+  open: async () => {
+    throw new GatewayError('BACKEND_UNREACHABLE', 'its configuration is at fault')
+  },
+  close: async () => {},
+}
+
 /** The connections of one backend: which one serves whom, in which era. */
 export class Connections {
   readonly pool: LegPool
@@ -28,7 +35,8 @@ export class Connections {
   constructor(spec: BackendSpec, settings: PoolSettings, context: LegContext, onOwnChange: (owner: OwnerKey) => void) {
     this.#spec = spec
     this.#context = context
-    this.#connector = createConnector(spec.endpoint)
+    // A spec that is at fault may hold anything for an address.
+    this.#connector = spec.fault ? NO_CONNECTOR : createConnector(spec.endpoint)
     this.#eras = new EraKnowledge(spec)
     this.ownLists = new OwnLists(onOwnChange, (message) =>
       context.telemetry.emit('backend.note', { backend: spec.id, message }),
@@ -43,9 +51,8 @@ export class Connections {
     const holder = this.#isShared(era) ? GATEWAY_OWNER : owner
     const slot = this.pool.find(era, holder)
     if (slot && !slot.leg?.closed) return slot
-    if (slot) this.pool.drop(slot).catch(() => {})
     const adopted = holder !== GATEWAY_OWNER && this.#spec.endpoint.kind !== 'http' && this.pool.adopt(era, holder)
-    return adopted || this.pool.open(era, holder, () => this.#open(era, new Cancellation()))
+    return adopted || this.pool.open(era, holder, (signal) => this.#open(era, signal))
   }
 
   /** The gateway's own connection, opened when there is none. */
@@ -53,9 +60,14 @@ export class Connections {
     const known = this.pool.owned(GATEWAY_OWNER).find((slot) => slot.leg && !slot.leg.closed)
     if (known) return { slot: known, fresh: false }
     const leg = await this.#open(this.#eras.forListing, signal)
-    const slot = this.pool.open(leg.era, GATEWAY_OWNER, async () => leg)
-    await slot.opening
-    return { slot, fresh: true }
+    // A call of a shared backend may have opened one meanwhile: two would be one too many.
+    const rival = this.pool.find(leg.era, GATEWAY_OWNER)
+    if (rival && !rival.leg?.closed) {
+      await leg.close()
+      await rival.opening
+      return { slot: rival, fresh: false }
+    }
+    return { slot: this.pool.add(leg, GATEWAY_OWNER), fresh: true }
   }
 
   /** What was learnt of the server may no longer be true. */

@@ -9,12 +9,15 @@ const DEBOUNCE_MS = 100
 const LIMIT_MS = 30_000
 
 /**
- * What a server offers on one owner's connection, once it has announced a change there: a server may add tools for one
- * session (after a login, say) that others do not have. Nobody but the owner sees them.
+ * What a process offers on one owner's connection, once it has announced a change there: it may add tools for one
+ * session (after a login, say) that others do not have. Nobody but the owner sees them. Over HTTP only the gateway's
+ * own connection listens for changes, so there everybody sees the same.
  */
 export class OwnLists {
   readonly #lists = new Map<OwnerKey, NativeLists>()
   readonly #timers = new Map<OwnerKey, NodeJS.Timeout>()
+  /** Numbers the requests for lists. */
+  readonly #flights = new Map<OwnerKey, number>()
   readonly #onChange: (owner: OwnerKey) => void
   readonly #note: (message: string) => void
 
@@ -47,6 +50,7 @@ export class OwnLists {
   drop(owner: OwnerKey): void {
     clearTimeout(this.#timers.get(owner))
     this.#timers.delete(owner)
+    this.#flights.delete(owner)
     if (this.#lists.delete(owner)) this.#onChange(owner)
   }
 
@@ -56,9 +60,12 @@ export class OwnLists {
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
     const timer = setTimeout(() => signal.cancel(late), LIMIT_MS).unref()
     slot.inflight++
+    const flight = (this.#flights.get(slot.owner) ?? 0) + 1
+    this.#flights.set(slot.owner, flight)
     try {
       const lists = await fetchLists(slot.leg, signal, this.#note)
-      if (slot.leg.closed) return
+      // A late answer must not overwrite a newer one.
+      if (slot.leg.closed || this.#flights.get(slot.owner) !== flight) return
       this.#lists.set(slot.owner, lists)
       this.#onChange(slot.owner)
     } finally {

@@ -1,4 +1,5 @@
 import type { Era } from '../model/backend.ts'
+import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
@@ -11,11 +12,16 @@ export interface PoolSettings {
   idleMs: number
 }
 
+/** A process may have to be downloaded first. */
+const OPENING_LIMIT_MS = 120_000
+
 /** One upstream connection and who may use it. */
 export interface Slot {
   readonly owner: OwnerKey
   readonly era: Era
   readonly opening: Promise<Leg>
+  /** Ends the opening. */
+  readonly signal: Cancellation
   leg: Leg | undefined
   inflight: number
   lastUsed: number
@@ -60,17 +66,41 @@ export class LegPool {
     )
   }
 
-  /** Callers that come while it opens share the attempt. Throws `BACKEND_BUSY` when every connection is in use. */
-  open(era: Era, owner: OwnerKey, opening: () => Promise<Leg>): Slot {
+  /**
+   * Callers that come while it opens share the attempt, which has its own time: it ends with nobody's call.
+   * Throws `BACKEND_BUSY` when every connection is in use.
+   */
+  open(era: Era, owner: OwnerKey, opening: (signal: Cancellation) => Promise<Leg>): Slot {
     if (owner !== GATEWAY_OWNER) this.#makeRoom()
-    const slot: Slot = { owner, era, opening: opening(), leg: undefined, inflight: 0, lastUsed: this.#now(), missed: 0 }
-    this.#slots.set(key(era, owner), slot)
+    const signal = new Cancellation()
+    const slot = this.#slot(era, owner, opening(signal), signal)
+    const late = new GatewayError('BACKEND_UNREACHABLE', `no connection within ${OPENING_LIMIT_MS / 1000} s`)
+    const timer = setTimeout(() => signal.cancel(late), OPENING_LIMIT_MS).unref()
     slot.opening.then(
       (leg) => {
+        clearTimeout(timer)
         slot.leg = leg
       },
-      () => this.#forget(slot),
+      () => {
+        clearTimeout(timer)
+        this.#forget(slot)
+      },
     )
+    return slot
+  }
+
+  /** Takes in a connection that stands already. */
+  add(leg: Leg, owner: OwnerKey): Slot {
+    const slot = this.#slot(leg.era, owner, Promise.resolve(leg), new Cancellation())
+    slot.leg = leg
+    return slot
+  }
+
+  #slot(era: Era, owner: OwnerKey, opening: Promise<Leg>, signal: Cancellation): Slot {
+    const slot: Slot = { owner, era, opening, signal, leg: undefined, inflight: 0, lastUsed: this.#now(), missed: 0 }
+    const replaced = this.find(era, owner)
+    if (replaced) this.drop(replaced).catch(() => {})
+    this.#slots.set(key(era, owner), slot)
     return slot
   }
 
@@ -96,6 +126,7 @@ export class LegPool {
   async drop(slot: Slot): Promise<void> {
     this.#forget(slot)
     this.#onDrop(slot)
+    slot.signal.cancel(new GatewayError('CANCELLED', 'the connection is no longer wanted'))
     const closing = closeWhenOpen(slot).finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
     await closing

@@ -1,7 +1,6 @@
 import type { BackendFault, BackendSpec, BackendState, NativeLists } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
-import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Connections } from './connections.ts'
 import { HttpRefusal } from './http/refusal.ts'
@@ -19,7 +18,7 @@ const LAST_RETRY_MS = 30_000
 const STABLE_MS = 10_000
 const LIST_DEBOUNCE_MS = 100
 /** How long a call may wait for an attempt that has just begun; processes take a while to start. */
-const REVIVAL_WAIT_MS = { http: 1000, sse: 1000, stdio: 3000, container: 3000 } as const
+const REVIVAL_WAIT_MS = { http: 1000, sse: 1000, stdio: 2000, container: 2000 } as const
 
 /**
  * Keeps one backend alive: connects and lists it, lists it again when it says so, tries again when it fails.
@@ -103,8 +102,8 @@ export class Supervisor {
   /** A process ended by itself, or hangs. */
   onLost(error: unknown): void {
     if (this.#closed) return
-    const spare = this.#connections.pool.owned(GATEWAY_OWNER).some((slot) => slot.leg && !slot.leg.closed)
-    if (spare) return
+    // Another process that runs says that the server can be had: one session's crash is its own.
+    if (this.#spec.endpoint.kind !== 'http' && this.#connections.pool.live().length > 0) return
     // After a time of health it is started again at once.
     const delay = this.#nextDelay()
     this.#failAndRetry(error, delay === FIRST_RETRY_MS ? 0 : delay)
@@ -114,11 +113,12 @@ export class Supervisor {
    * For a call that has met a failing backend: starts an attempt when none is running, and waits for one that is young.
    * Throws `BACKEND_UNREACHABLE` when it is still away.
    */
-  async revive(): Promise<void> {
+  async revive(signal: Cancellation): Promise<void> {
     if (this.state.kind === 'failing') {
+      // A caller who is there is worth an attempt before its time.
       if (this.state.until !== undefined) this.connect()
-      await this.#settled(REVIVAL_WAIT_MS[this.#spec.endpoint.kind])
-    } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS)
+      await this.#settled(REVIVAL_WAIT_MS[this.#spec.endpoint.kind], signal)
+    } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS, signal)
     const fault = faultOfState(this.state)
     if (!fault) return
     const { message, hint } = fault
@@ -192,7 +192,7 @@ export class Supervisor {
   }
 
   #failAndRetry(error: unknown, delay: number): void {
-    this.#setFailing({ message: error instanceof Error ? error.message : String(error) }, delay)
+    this.#setFailing(faultOf(error), delay)
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.connect(), delay).unref()
   }
@@ -214,14 +214,18 @@ export class Supervisor {
     this.#telemetry.emit('backend.failing', { backend: id, transport: endpoint.kind, fault, retryInMs })
   }
 
-  /** Resolves when the running attempt has ended, or `ms` after it began. */
-  async #settled(ms: number): Promise<void> {
+  /** Resolves when the running attempt has ended, `ms` after it began, or when nobody waits any more. */
+  async #settled(ms: number, signal: Cancellation): Promise<void> {
     if (!this.#attempt) return
     const { done, started } = this.#attempt
     const left = started + ms - Date.now()
     if (left <= 0) return
     let timer: NodeJS.Timeout | undefined
-    await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, left)))])
+    await Promise.race([
+      done,
+      new Promise((resolve) => (timer = setTimeout(resolve, left))),
+      new Promise<void>((resolve) => signal.onCancel(() => resolve())),
+    ])
     clearTimeout(timer)
   }
 
@@ -232,6 +236,12 @@ export class Supervisor {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+function faultOf(error: unknown): BackendFault {
+  const message = error instanceof Error ? error.message : String(error)
+  const detail = error instanceof GatewayError ? error.detail : undefined
+  return detail === undefined ? { message } : { message, detail }
 }
 
 /** Why a backend in this state cannot be called. */

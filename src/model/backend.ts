@@ -45,6 +45,8 @@ export type Endpoint = HttpEndpoint | SseEndpoint | StdioEndpoint | ContainerEnd
 export interface BackendFault {
   message: string
   hint?: string
+  /** For the log only, never for a client: what the backend wrote last. */
+  detail?: string
 }
 
 /** One upstream MCP server as configured: references resolved, defaults applied. */

@@ -69,12 +69,21 @@ export interface Change {
   resources: boolean
 }
 
+/** What the catalogue is wanted for: a welcome waits shorter than a list for backends that are still connecting. */
+export type Occasion = 'welcome' | 'list'
+
+/** What one caller sees. `connecting`: some backends have not answered yet, so there may soon be more. */
+export interface Sight {
+  catalogue: Catalogue
+  connecting: boolean
+}
+
 /**
  * Everything that a client may do: see the catalogue, invoke an entry, watch for changes.
  * Failures are thrown `GatewayError`s.
  */
 export interface Core {
-  catalogue(context: Context): Promise<Catalogue>
+  catalogue(context: Context, occasion: Occasion): Promise<Sight>
   invoke(call: Call, context: Context): Promise<Outcome>
   /** Calls the listener after each change of what this caller sees, until the returned function is called. */
   watch(caller: Pick<Context, 'principal' | 'owner'>, listener: (change: Change) => void): () => void

@@ -21,7 +21,7 @@ interface Row {
   retryable: boolean
 }
 
-/** Every failure that has a name. `http` is the modern door's status; the legacy door answers JSON-RPC errors with 200. */
+/** Every failure that has a name. `http` counts in both eras, but legacy clients get 200 with an unknown method. */
 const ERRORS = {
   PARSE_ERROR: { http: 400, jsonrpc: JSONRPC.parseError, fault: 'client', retryable: false },
   REQUEST_MALFORMED: { http: 400, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
@@ -58,6 +58,8 @@ export type ErrorCode = keyof typeof ERRORS
 export interface ErrorData {
   /** `error.data` on the wire. */
   data?: JsonValue
+  /** For the log only, never for a client. */
+  detail?: string
   /** A code of the backend's own (`BACKEND_ERROR`), or one that only some revisions use. */
   jsonrpc?: number
   cause?: unknown
@@ -68,6 +70,8 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly code: Code
   readonly jsonrpc: number
   readonly data: JsonValue | undefined
+  /** For the log only, never for a client. */
+  readonly detail: string | undefined
 
   constructor(code: Code, message: string, extra: ErrorData = {}) {
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause })
@@ -75,6 +79,7 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
     this.code = code
     this.jsonrpc = extra.jsonrpc ?? ERRORS[code].jsonrpc
     this.data = extra.data
+    this.detail = extra.detail
   }
 
   get row(): Row {

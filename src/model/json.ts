@@ -7,3 +7,12 @@ export interface JsonObject {
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+/** Whether arrays and objects are nested in `value` more than `levels` deep. Needs that much stack and no more. */
+export function isDeep(value: JsonValue | undefined, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  if (Array.isArray(value)) return value.some((item) => isDeep(item, levels - 1))
+  for (const key in value) if (isDeep(value[key], levels - 1)) return true
+  return false
+}

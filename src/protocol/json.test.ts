@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isDeep, isRawNumber, parseJson } from './json.ts'
+import { isRawNumber, parseJson } from './json.ts'
 
 test.each(['12345678901234567890', '1e400', '-1e400', '1e-400', '0.1234567890123456789', '9007199254740993'])(
   '%s keeps its spelling',
@@ -22,11 +22,4 @@ test.each([
 
 test('objects and strings are not numbers that kept their spelling', () => {
   for (const value of [{}, [], '1e400', null, { rawJSON: '1' }]) expect(isRawNumber(value)).toBe(false)
-})
-
-test('depth counts arrays and objects, not what they hold', () => {
-  expect(isDeep(1, 0)).toBe(false)
-  expect(isDeep([], 0)).toBe(true)
-  expect(isDeep([{ a: [] }], 2)).toBe(true)
-  expect(isDeep([{ a: [] }], 3)).toBe(false)
 })

@@ -27,15 +27,6 @@ export function isRawNumber(value: unknown): boolean {
   return JSON.isRawJSON(value)
 }
 
-/** Whether arrays and objects are nested in `value` more than `levels` deep. Needs that much stack and no more. */
-export function isDeep(value: JsonValue | undefined, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (levels === 0) return true
-  if (Array.isArray(value)) return value.some((item) => isDeep(item, levels - 1))
-  for (const key in value) if (isDeep(value[key], levels - 1)) return true
-  return false
-}
-
 function keepSpelling(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== 'number' || context.source === undefined) return value
   return sameNumber(context.source, value) ? value : JSON.rawJSON(context.source)

@@ -1,7 +1,7 @@
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
-import { isObject } from '../model/json.ts'
-import { isDeep, isRawNumber, parseJson } from './json.ts'
+import { isDeep, isObject } from '../model/json.ts'
+import { isRawNumber, parseJson } from './json.ts'
 
 /**
  * A received JSON-RPC 2.0 message. Ids are kept as their JSON text: exact for every number,

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../model/json.ts'
 import { META, VENDOR_META } from './envelope.ts'
-import { legacyResult, legacyTool, modernResult, upstreamParams } from './translate.ts'
+import { legacyParams, legacyResult, legacyTool, modernParams, modernResult } from './translate.ts'
 
 const IDENTITY = { name: 'vmcp', version: '1' }
-const leg = (era: 'legacy' | 'modern', progressToken?: number) =>
-  ({ era, revision: era === 'legacy' ? '2025-11-25' : '2026-07-28', identity: IDENTITY, progressToken }) as const
 const received = {
   name: 'shown',
   arguments: { a: 1 },
@@ -19,18 +17,18 @@ const received = {
 }
 
 test('to a legacy backend: native name, no envelope, our own progress token', () => {
-  expect(upstreamParams(received, { name: 'native' }, leg('legacy', 7))).toEqual({
+  expect(legacyParams(received, { name: 'native' }, 7)).toEqual({
     name: 'native',
     arguments: { a: 1 },
     _meta: { traceparent: 't', progressToken: 7 },
   })
   const { traceparent: _, ...meta } = received._meta
-  expect(upstreamParams({ _meta: meta }, {}, leg('legacy'))).toEqual({})
-  expect(upstreamParams({ a: 1 }, {}, leg('legacy'))).toEqual({ a: 1 })
+  expect(legacyParams({ _meta: meta }, {})).toEqual({})
+  expect(legacyParams({ a: 1 }, {})).toEqual({ a: 1 })
 })
 
 test('to a modern backend: an envelope of ours, the client under a vendor key', () => {
-  expect(upstreamParams(received, {}, leg('modern'))).toEqual({
+  expect(modernParams(received, {}, IDENTITY)).toEqual({
     ...received,
     _meta: {
       traceparent: 't',
@@ -45,7 +43,7 @@ test('to a modern backend: an envelope of ours, the client under a vendor key', 
 test('what was received is not changed, and keys of Object.prototype are data', () => {
   const params = JSON.parse('{"__proto__":{"x":1},"_meta":{"__proto__":{"y":1}}}') as JsonObject
   const before = JSON.stringify(params)
-  const sent = upstreamParams(params, {}, leg('legacy', 1))
+  const sent = legacyParams(params, {}, 1)
   expect(JSON.stringify(params)).toBe(before)
   expect(JSON.stringify(sent)).toBe('{"__proto__":{"x":1},"_meta":{"__proto__":{"y":1},"progressToken":1}}')
 })

@@ -1,7 +1,7 @@
-import type { Era } from '../model/backend.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import { META, VENDOR_META, metaOf, withoutHopKeys } from './envelope.ts'
+import { LATEST_MODERN } from './revisions.ts'
 
 /** Who the gateway is, on either leg. */
 export interface Identity {
@@ -10,36 +10,42 @@ export interface Identity {
   [key: string]: JsonValue
 }
 
-export interface UpstreamMeta {
-  era: Era
-  revision: string
-  /** Sent as our own identity to modern backends. */
-  identity: Identity
-  /** Ours, when the caller sent one and takes progress. */
-  progressToken: number | undefined
+/**
+ * `params` for a legacy backend: hop keys of `_meta` leave, the progress token is replaced by ours, everything else stays.
+ * `patch` overrides top-level fields (the native name).
+ */
+export function legacyParams(params: JsonObject, patch: JsonObject, progressToken?: number): JsonObject {
+  const received = metaOf(params)
+  if (!received) return { ...params, ...patch }
+  const meta = passedMeta(received, progressToken)
+  if (Object.keys(meta).length > 0) return { ...params, ...patch, _meta: meta }
+  const { _meta: _, ...rest } = params
+  return { ...rest, ...patch }
 }
 
-/**
- * `params` for the backend's leg: hop keys of `_meta` are replaced by ours, the progress token by our own,
- * everything else stays. `patch` overrides top-level fields (the native name).
- */
-export function upstreamParams(params: JsonObject, patch: JsonObject, leg: UpstreamMeta): JsonObject {
+/** The same for a modern backend: our own envelope takes the place of the caller's. */
+export function modernParams(
+  params: JsonObject,
+  patch: JsonObject,
+  identity: Identity,
+  progressToken?: number,
+): JsonObject {
   const received = metaOf(params)
-  if (received === undefined && leg.era === 'legacy') return { ...params, ...patch }
+  const meta = passedMeta(received, progressToken)
+  meta[META.version] = LATEST_MODERN
+  // Requests of the backend to the client are not carried on this path, so no capability is offered.
+  meta[META.capabilities] = {}
+  meta[META.client] = identity
+  const client = received?.[META.client]
+  if (client !== undefined) meta[VENDOR_META.client] = client
+  return { ...params, ...patch, _meta: meta }
+}
+
+function passedMeta(received: JsonObject | undefined, progressToken: number | undefined): JsonObject {
   const meta = { ...(received && withoutHopKeys(received)) }
   delete meta['progressToken']
-  if (leg.progressToken !== undefined) meta['progressToken'] = leg.progressToken
-  if (leg.era === 'modern') {
-    meta[META.version] = leg.revision
-    // Requests of the backend to the client are not carried on this path, so no capability is offered.
-    meta[META.capabilities] = {}
-    meta[META.client] = leg.identity
-    const client = received?.[META.client]
-    if (client !== undefined) meta[VENDOR_META.client] = client
-  }
-  const out: JsonObject = { ...params, ...patch, _meta: meta }
-  if (Object.keys(meta).length === 0) delete out['_meta']
-  return out
+  if (progressToken !== undefined) meta['progressToken'] = progressToken
+  return meta
 }
 
 /** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */

@@ -29,6 +29,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
     level: 'warn',
     say: ({ backend, fault, retryInMs }) =>
       `${backend}: ${withHint(fault.message, fault.hint)}` +
+      (fault.detail === undefined ? '' : `; it wrote: ${fault.detail}`) +
       (retryInMs === undefined ? '' : `; next attempt in ${Math.round(retryInMs / 100) / 10} s`),
   },
   'backend.stderr': { level: 'info', say: ({ backend, line }) => `${backend} | ${line}` },

@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest'
 
 import type { JsonObject } from '../../src/model/json.ts'
 import { killQuietly } from '../support/command-line.ts'
+import type { Events } from '../../src/telemetry/events.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { startHttpBackend, type HttpBackend, type HttpBackendOptions } from '../support/http-backend.ts'
 import { isAlive, waitFor } from '../support/processes.ts'
@@ -95,8 +96,8 @@ const becomes = (gateway: TestGateway, name: string, health: string, ms = NAMED_
 const faults = (gateway: TestGateway, name: string): string[] =>
   gateway.events.flatMap((event) => {
     if (event.name !== 'backend.failing') return []
-    const { backend, fault } = event.data as { backend: string; fault: { message: string; hint?: string } }
-    return backend === name ? [`${fault.message} ${fault.hint ?? ''}`] : []
+    const { backend, fault } = event.data as Events['backend.failing']
+    return backend === name ? [`${fault.message} ${fault.hint ?? ''} ${fault.detail ?? ''}`] : []
   })
 
 const notes = (gateway: TestGateway): string[] =>
@@ -121,7 +122,7 @@ const HTTP_FAULTS: HttpFault[] = [
   {
     how: 'wrong path',
     answer: (_, response) => response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not found</h1>'),
-    cause: /HTTP 404 at http:\/\/127\.0\.0\.1:\d+\/mcp/,
+    cause: /HTTP 404 at http:\/\/127\.0\.0\.1:\d+: /,
     wayOut: /no MCP endpoint at this path/,
   },
   {
@@ -147,9 +148,9 @@ const HTTP_FAULTS: HttpFault[] = [
   {
     how: 'redirect',
     answer: (_, response) =>
-      response.writeHead(307, { location: 'https://other.example/mcp?token=do-not-show-me' }).end(),
+      response.writeHead(307, { location: 'https://other.example/do-not-show-me/mcp?token=do-not-show-me' }).end(),
     cause: /HTTP 307 .*redirects are not followed/,
-    wayOut: /https:\/\/other\.example\/mcp/,
+    wayOut: /it points to https:\/\/other\.example(?!\/)/,
   },
   {
     how: 'not JSON',
@@ -938,7 +939,7 @@ describe.concurrent('readiness', () => {
   })
 
   test('not ready before the backends have answered, alive at once', async () => {
-    await withBackends([{ slowStartMs: 700 }], async (slow) => {
+    await withBackends([{ slowStartMs: 2500 }], async (slow) => {
       await withGateway({ backends: [http('slow', slow.url)] }, 'legacy', async ({ gateway }) => {
         expect(await page(gateway, '/health')).toEqual({ status: 200, body: { status: 'ok' } })
         const before = await page(gateway, '/readyz')

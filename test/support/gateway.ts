@@ -21,7 +21,7 @@ export async function startGateway(config: JsonObject): Promise<TestGateway> {
   const events: TestGateway['events'] = []
   telemetry.subscribe((name, data) => events.push({ name, data }))
   const gateway = new Gateway(await checked(config), { name: 'vmcp', version: '0.0.0-test' }, telemetry)
-  const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port: 0 }, gateway.current.config.door)
+  const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port: 0 })
   return {
     url: `http://127.0.0.1:${door.port}/mcp`,
     gateway,

@@ -16,6 +16,8 @@ interface HttpScript extends Script {
   drop?: string[]
   /** As `drop`, after the head and half of the answer. */
   truncate?: string[]
+  /** Notifications are answered with an event stream that never ends. */
+  endlessAccept?: boolean
   /** Answers every request in the server's place, after it was recorded. */
   intercept?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
 }
@@ -245,7 +247,7 @@ async function receiveLegacy(
   }
   if (method === undefined) {
     if (id !== undefined) state.asked.get(id)?.(message)
-    return void response.writeHead(202).end()
+    return accept(script, response)
   }
   const params = isObject(message['params']) ? message['params'] : {}
   if (id === undefined || id === null) {
@@ -253,7 +255,7 @@ async function receiveLegacy(
       state.cancelled.push(params['requestId'])
       state.running.get(runningKey(session, params['requestId']))?.abort()
     }
-    return void response.writeHead(202).end()
+    return accept(script, response)
   }
   await respond(state, response, { era: 'legacy', method, id, params, session })
 }
@@ -432,4 +434,10 @@ function decodeName(header: string | string[] | undefined): string | undefined {
   if (typeof header !== 'string') return undefined
   const encoded = /^=\?base64\?(.*)\?=$/.exec(header)?.[1]
   return encoded === undefined ? header : Buffer.from(encoded, 'base64').toString()
+}
+
+function accept(script: HttpScript, response: ServerResponse): void {
+  if (!script.endlessAccept) return void response.writeHead(202).end()
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  response.flushHeaders()
 }

@@ -5,6 +5,8 @@ import { SseReader } from '../../protocol/sse.ts'
 
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
+/** A stream that has lived this long was a good one: after its end the first delay counts again. */
+const GOOD_LIFE_MS = 10_000
 
 export interface ChangeStreamOptions {
   /** Sends the request that opens the stream. */
@@ -17,7 +19,8 @@ export interface ChangeStreamOptions {
 
 /**
  * A long-lived event stream over which a server tells of list changes: the GET stream of a legacy session, or
- * `subscriptions/listen`. Comes back after every end; a server that has none (any status but 200) is left alone.
+ * `subscriptions/listen`. Comes back after every end, ever more slowly when its streams end soon; a server that has
+ * none (any status but 200) is left alone.
  */
 export class ChangeStream {
   readonly #options: ChangeStreamOptions
@@ -25,6 +28,8 @@ export class ChangeStream {
   #timer: NodeJS.Timeout | undefined
   #delay = FIRST_RETRY_MS
   #opened = false
+  /** When the stream that runs began, milliseconds since the epoch. */
+  #since: number | undefined
   #closed = false
 
   constructor(options: ChangeStreamOptions) {
@@ -65,7 +70,7 @@ export class ChangeStream {
           controller.abort(CLOSED)
           return
         }
-        this.#delay = FIRST_RETRY_MS
+        this.#since = Date.now()
         if (this.#opened) this.#options.onGap()
         this.#opened = true
       },
@@ -81,6 +86,8 @@ export class ChangeStream {
   #again(): void {
     this.#controller = undefined
     if (this.#closed) return
+    if (this.#since !== undefined && Date.now() - this.#since >= GOOD_LIFE_MS) this.#delay = FIRST_RETRY_MS
+    this.#since = undefined
     this.#timer = setTimeout(() => this.#open(), this.#delay).unref()
     this.#delay = Math.min(this.#delay * 2, LAST_RETRY_MS)
   }

@@ -52,6 +52,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
   #reader: SseReader | undefined
   #sink: ByteSink | undefined
   #ended = false
+  #isJson = false
   #onFinish: (() => void)[] = []
   length: number | undefined
   /** When the response had come. */
@@ -83,7 +84,14 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     this.#options.deadline?.touch()
     this.#status = status
     this.#headers = headers
+    // What a server says to a notification beyond "accepted" is of no interest, and may never end.
+    if (this.#options.id === undefined && status >= 200 && status < 300) {
+      this.#settle({ kind: 'accepted', status, headers })
+      lingering.add(this)
+      return
+    }
     const type = headers['content-type']
+    this.#isJson = typeof type === 'string' && /^application\/json\b/i.test(type)
     if (typeof type === 'string' && type.startsWith('text/event-stream') && status === 200) {
       this.#mode = 'sse'
       return
@@ -163,7 +171,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
         this.#finishBuffer()
         this.cut()
       }
-    } else if (this.#options.streaming && this.#options.id !== undefined) {
+    } else if (this.#options.streaming && this.#options.id !== undefined && this.#isJson) {
       this.#mode = 'stream'
       this.#controller?.pause()
       this.#resolve({ kind: 'stream', stream: this })
@@ -177,7 +185,6 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     const { id } = this.#options
     const status = this.#status
     const headers = this.#headers
-    if (id === undefined && status >= 200 && status < 300) return this.#settle({ kind: 'accepted', status, headers })
     const message = asAnswer(text, id)
     if (message) this.#settle({ kind: 'message', status, headers, message })
     else if (status >= 200 && status < 300) {

@@ -5,7 +5,7 @@ import { JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_LEGACY } from '../../protocol/revisions.ts'
-import { upstreamParams } from '../../protocol/translate.ts'
+import { legacyParams } from '../../protocol/translate.ts'
 import type { Welcome } from '../welcome.ts'
 import { readInitialized } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
@@ -66,7 +66,7 @@ export class LegacyHttpLeg implements Leg {
     const welcome = readInitialized(resultOf(answer.message))
     const session = answer.headers['mcp-session-id']
     const leg = new LegacyHttpLeg(wire, context, welcome, typeof session === 'string' ? session : undefined)
-    await leg.#send(notificationText('notifications/initialized', {}))
+    await leg.#send(notificationText('notifications/initialized', {}), signal)
     return leg
   }
 
@@ -74,12 +74,7 @@ export class LegacyHttpLeg implements Leg {
     if (this.#lost) throw new SessionLost()
     const id = upstreamId()
     const { method, signal, onProgress } = request
-    const params = upstreamParams(request.params, request.patch, {
-      era: 'legacy',
-      revision: this.revision,
-      identity: this.#context.identity,
-      progressToken: onProgress ? id : undefined,
-    })
+    const params = legacyParams(request.params, request.patch, onProgress ? id : undefined)
     let answer: Answer
     try {
       answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
@@ -158,11 +153,11 @@ export class LegacyHttpLeg implements Leg {
     this.#send(notificationText('notifications/cancelled', { requestId: id, reason })).catch(() => {})
   }
 
-  async #send(text: string): Promise<void> {
+  async #send(text: string, signal?: Cancellation): Promise<void> {
     await this.#wire
       .post(text, this.#headers, {
         id: undefined,
-        signal: undefined,
+        signal,
         deadline: undefined,
         streaming: false,
         maxMessageBytes: this.#context.maxMessageBytes,

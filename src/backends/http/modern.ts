@@ -6,7 +6,7 @@ import type { JsonObject } from '../../model/json.ts'
 import { encodeHeaderValue, nameSource } from '../../protocol/headers.ts'
 import { upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
-import { upstreamParams } from '../../protocol/translate.ts'
+import { modernParams } from '../../protocol/translate.ts'
 import { Answers, resultOf } from '../answers.ts'
 import type { Welcome } from '../welcome.ts'
 import { listenFilter } from '../welcome.ts'
@@ -43,12 +43,7 @@ export class ModernHttpLeg implements Leg {
   async request(request: UpstreamRequest): Promise<Reply> {
     const id = upstreamId()
     const { method, onProgress } = request
-    const params = upstreamParams(request.params, request.patch, {
-      era: 'modern',
-      revision: LATEST_MODERN,
-      identity: this.#context.identity,
-      progressToken: onProgress ? id : undefined,
-    })
+    const params = modernParams(request.params, request.patch, this.#context.identity, onProgress ? id : undefined)
     const headers = this.#headersFor(method, params)
     let answer: Answer
     try {
@@ -83,16 +78,7 @@ export class ModernHttpLeg implements Leg {
     this.#stream = new ChangeStream({
       open: (handler) => {
         const method = 'subscriptions/listen'
-        const params = upstreamParams(
-          { notifications },
-          {},
-          {
-            era: 'modern',
-            revision: LATEST_MODERN,
-            identity: this.#context.identity,
-            progressToken: undefined,
-          },
-        )
+        const params = modernParams({ notifications }, {}, this.#context.identity)
         const body = JSON.stringify({ jsonrpc: '2.0', id: upstreamId(), method, params })
         this.#wire.open(body, this.#headersFor(method, params), handler)
       },
@@ -132,16 +118,7 @@ function modernHeaders(wire: HttpWire): string[] {
 export async function discover(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
   const id = upstreamId()
   const method = 'server/discover'
-  const params = upstreamParams(
-    {},
-    {},
-    {
-      era: 'modern',
-      revision: LATEST_MODERN,
-      identity: context.identity,
-      progressToken: undefined,
-    },
-  )
+  const params = modernParams({}, {}, context.identity)
   const headers = [...modernHeaders(wire), 'mcp-method', method]
   try {
     return await wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {

@@ -17,15 +17,18 @@ function describe(status: number, address: string, location: string | undefined)
   if (status === 401) return `HTTP 401 at ${address}: the backend wants credentials ${CREDENTIALS}`
   if (status === 403) return `HTTP 403 at ${address}: the backend refuses our credentials ${CREDENTIALS}`
   if (status >= 300 && status < 400)
-    return `HTTP ${status} at ${address}: redirects are not followed${target(location)}`
+    return `HTTP ${status} at ${address}: redirects are not followed${target(location, address)}`
   if (status === 404) return `HTTP 404 at ${address}: there is no MCP endpoint at this path`
   return `HTTP ${status} at ${address}${status >= 500 ? ' (the log of the server may tell why)' : ''}`
 }
 
-function target(location: string | undefined): string {
-  if (location === undefined || !URL.canParse(location)) return ''
-  const url = new URL(location)
-  return `; it points to ${url.origin}${url.pathname}`
+/** Only the origin of the target: its path may carry the same key as ours. */
+function target(location: string | undefined, address: string): string {
+  const origin = location === undefined ? undefined : URL.parse(location, address)?.origin
+  if (origin === undefined || origin === 'null') return ''
+  return origin === address
+    ? '; it points to another path of the same server (is a slash missing or too many at the end of the url?)'
+    : `; it points to ${origin}`
 }
 
 /** The error for an answer that is no JSON-RPC response. */

@@ -15,16 +15,17 @@ export class HttpWire {
   readonly #path: string
   /** Flat name, value, name, value: the cheapest form on the call path. */
   readonly #headers: readonly string[]
-  /** For people: without query and credentials, which may be secrets. */
+  /** For people, clients among them: scheme, host and port. Path and query of hosted servers may carry a key. */
   readonly address: string
 
+  /** Throws `BACKEND_UNREACHABLE` when the url is none. */
   constructor(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>) {
-    const url = new URL(endpoint.url)
+    const url = parseUrl(endpoint.url)
     this.#path = url.pathname + url.search
-    this.address = url.origin + url.pathname
+    this.address = url.origin
     this.#headers = Object.entries(endpoint.headers).flatMap(([name, value]) => [name, value.reveal()])
-    if (url.username !== '') {
-      const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+    if (url.username !== '' || url.password !== '') {
+      const credentials = `${decoded(url.username)}:${decoded(url.password)}`
       this.#headers = [...this.#headers, 'authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]
     }
     this.#pool = new Pool(url.origin, {
@@ -60,6 +61,25 @@ export class HttpWire {
 
   async close(): Promise<void> {
     await this.#pool.destroy()
+  }
+}
+
+/** A malformed url is not repeated: nobody can tell which part of it is a secret. */
+function parseUrl(text: string): URL {
+  const url = URL.parse(text)
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
+  throw new GatewayError(
+    'BACKEND_UNREACHABLE',
+    'the url of this backend is not a valid URL of http or https (key: url)',
+  )
+}
+
+/** User info as it is when a percent sign in it encodes nothing. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -9,8 +9,8 @@ import { LineReader } from '../../protocol/lines.ts'
 import { Answers } from '../answers.ts'
 import type { LegContext } from '../leg.ts'
 import { ServerProcess } from './process.ts'
+import { TextLines } from './text-lines.ts'
 
-const STDERR_LINE_LIMIT = 4096
 /** Lines of stderr that explain an early exit. */
 const LAST_WORDS = 3
 
@@ -56,12 +56,9 @@ export class StdioChannel {
       context.maxMessageBytes,
     )
     process.stdout?.on('data', (chunk: Buffer) => lines.push(chunk))
-    const errors = new LineReader(
-      (line) => this.#onErrorLine(line),
-      () => {},
-      Number.MAX_SAFE_INTEGER,
-    )
+    const errors = new TextLines((line) => this.#onErrorLine(line))
     process.stderr?.on('data', (chunk: Buffer) => errors.push(chunk))
+    process.stderr?.on('close', () => errors.end())
     process.exited.then(
       (how) => this.#onExit(how),
       () => {},
@@ -132,10 +129,9 @@ export class StdioChannel {
   }
 
   #onErrorLine(line: string): void {
-    const text = line.slice(0, STDERR_LINE_LIMIT)
-    this.#lastWords.push(text.slice(0, 200))
+    this.#lastWords.push(line.slice(0, 200))
     if (this.#lastWords.length > LAST_WORDS) this.#lastWords.shift()
-    this.#context.telemetry.emit('backend.stderr', { backend: this.#context.backend, line: text })
+    this.#context.telemetry.emit('backend.stderr', { backend: this.#context.backend, line })
   }
 
   #onOverflow(): void {
@@ -145,8 +141,11 @@ export class StdioChannel {
   }
 
   #onExit(how: string): void {
-    const words = this.#lastWords.length > 0 ? `; its last words: ${this.#lastWords.join(' / ')}` : ''
-    this.#fail(new GatewayError('BACKEND_UNREACHABLE', `the process ${how}${words}`))
+    // What it started may still be there.
+    this.#process.stop().catch(() => {})
+    const words = this.#lastWords.join(' / ')
+    // What a process wrote may be about another client: it is for the log, never for the caller.
+    this.#fail(new GatewayError('BACKEND_UNREACHABLE', `the process ${how}`, words === '' ? {} : { detail: words }))
   }
 
   #fail(error: Error): void {

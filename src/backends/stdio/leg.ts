@@ -3,8 +3,8 @@ import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
-import { LATEST_LEGACY, LATEST_MODERN } from '../../protocol/revisions.ts'
-import { upstreamParams } from '../../protocol/translate.ts'
+import { LATEST_LEGACY } from '../../protocol/revisions.ts'
+import { legacyParams, modernParams } from '../../protocol/translate.ts'
 import { resultOf } from '../answers.ts'
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
 import { SessionLost } from '../leg.ts'
@@ -98,13 +98,7 @@ export class StdioLeg implements Leg {
   }
 
   static async #discover(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
-    const leg = {
-      era: 'modern',
-      revision: LATEST_MODERN,
-      identity: context.identity,
-      progressToken: undefined,
-    } as const
-    const params = upstreamParams({}, {}, leg)
+    const params = modernParams({}, {}, context.identity)
     const answer = await channel.request({ method: 'server/discover', params: () => params, signal })
     const welcome = readDiscovered(resultOf(answer))
     if (!welcome)
@@ -118,16 +112,15 @@ export class StdioLeg implements Leg {
 
   async request(request: UpstreamRequest): Promise<Reply> {
     const { onProgress } = request
-    const { era, revision } = this
+    const { era } = this
+    const { identity } = this.#context
     const message: Message & { kind: 'response' | 'error' } = await this.#channel.request({
       method: request.method,
-      params: (id) =>
-        upstreamParams(request.params, request.patch, {
-          era,
-          revision,
-          identity: this.#context.identity,
-          progressToken: onProgress ? id : undefined,
-        }),
+      params: (id) => {
+        const token = onProgress ? id : undefined
+        const { params, patch } = request
+        return era === 'modern' ? modernParams(params, patch, identity, token) : legacyParams(params, patch, token)
+      },
       signal: request.signal,
       deadline: request.deadline,
       onProgress,
@@ -142,14 +135,9 @@ export class StdioLeg implements Leg {
     const notifications = listenFilter(this.capabilities)
     if (!notifications) return
     this.#listening = true
-    const leg = {
-      era: 'modern',
-      revision: LATEST_MODERN,
-      identity: this.#context.identity,
-      progressToken: undefined,
-    } as const
+    const { identity } = this.#context
     this.#channel
-      .request({ method: 'subscriptions/listen', params: () => upstreamParams({ notifications }, {}, leg) })
+      .request({ method: 'subscriptions/listen', params: () => modernParams({ notifications }, {}, identity) })
       .catch(() => {})
   }
 

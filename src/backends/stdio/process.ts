@@ -29,6 +29,7 @@ export class ServerProcess {
   readonly #child: ChildProcess
   readonly exited: Promise<string>
   #exit: string | undefined
+  #stopping: Promise<void> | undefined
 
   /** Throws `BACKEND_UNREACHABLE` when the command cannot be started. */
   static async start(endpoint: StdioEndpoint): Promise<ServerProcess> {
@@ -111,16 +112,20 @@ export class ServerProcess {
 
   /** Input closed, then SIGTERM, then SIGKILL, each for the whole group. Resolves when nothing is left of it. */
   async stop(): Promise<void> {
+    this.#stopping ??= this.#end()
+    await this.#stopping
+  }
+
+  async #end(): Promise<void> {
     this.#child.stdin?.end()
     if (!(await this.#gone(STDIN_GRACE_MS))) {
       this.signal('SIGTERM')
       if (!(await this.#gone(TERM_GRACE_MS))) this.signal('SIGKILL')
+      await this.#gone(TERM_GRACE_MS)
     }
-    // The leader may be gone and a grandchild still there, deaf to a closed input.
-    this.signal('SIGKILL')
-    await this.#gone(TERM_GRACE_MS)
     this.#child.stdout?.destroy()
     this.#child.stderr?.destroy()
+    // From here on the group's number may be somebody else's.
     running.delete(this)
   }
 

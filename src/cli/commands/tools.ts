@@ -1,4 +1,5 @@
 import { estimateTokens } from '../../aggregation/tokens.ts'
+import type { BackendFault } from '../../model/backend.ts'
 import type { Entry } from '../../model/catalogue.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { GATEWAY_OWNER } from '../../model/ids.ts'
@@ -71,7 +72,7 @@ function reportOf(gateway: Gateway): Report {
       resources: (lists?.resources.length ?? 0) + (lists?.templates.length ?? 0),
       prompts: lists?.prompts.length ?? 0,
       ...(state.kind === 'ready' && { ms: Math.round(state.ms) }),
-      ...(state.kind === 'failing' && { error: state.fault.message }),
+      ...(state.kind === 'failing' && { error: errorOf(state.fault) }),
     })),
     conflicts: catalogue.conflicts.map(({ name, backends: claimants, resolution }) => ({
       name,
@@ -80,6 +81,11 @@ function reportOf(gateway: Gateway): Report {
     })),
     tokens: tools.reduce((sum, tool) => sum + tool.tokens, 0),
   }
+}
+
+/** The operator sees what clients do not: what the backend wrote last. */
+function errorOf({ message, detail }: BackendFault): string {
+  return detail === undefined ? message : `${message}; it wrote: ${detail}`
 }
 
 function toolRow({ shown, route, definition, conflict }: Entry): ToolRow {

@@ -25,8 +25,9 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
     },
     'backend.failing': ({ backend, transport, fault, retryInMs }) => {
       const hint = fault.hint === undefined ? '' : ` (${fault.hint})`
+      const words = fault.detail === undefined ? '' : `; it wrote: ${plain(fault.detail)}`
       const retry = retryInMs === undefined ? '' : paint.dim('  trying again')
-      print(`  ${paint.bad('away ')}  ${backend.padEnd(width)}  ${transport}  ${plain(fault.message)}${hint}${retry}`)
+      print(`  ${paint.bad('away ')}  ${backend.padEnd(width)}  ${transport}  ${plain(fault.message)}${hint}${words}${retry}`)
     },
     'catalogue.changed': (c) => {
       if (c.pending > 0) return

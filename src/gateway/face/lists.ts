@@ -10,7 +10,9 @@ import { legacyTool } from '../../protocol/translate.ts'
 
 const PAGE_SIZE = 1000
 /** Resources may have URIs that do not fit into a token; behind those only the place counts. */
-const MAX_CURSOR_NAME = 1000
+const MAX_CURSOR_NAME = 300
+/** Of the last of them one or the other may be gone by the next page. */
+const CURSOR_NAMES = 4
 /** Freshness that modern clients may assume; shorter while a backend is still connecting (contract 4). */
 const TTL_MS = 5000
 const TTL_CONNECTING_MS = 1000
@@ -65,8 +67,9 @@ function makePage(
   const result: JsonObject = { [MEMBERS[kind]]: definitions }
   const last = page.at(-1)
   if (last && start + PAGE_SIZE < listed.length) {
-    const named = last.shown.length <= MAX_CURSOR_NAME && { after: last.shown }
-    result['nextCursor'] = sealer.seal({ ...named, index: start + PAGE_SIZE }, binding(kind, principal))
+    const latest = page.slice(-CURSOR_NAMES).map(({ shown }) => shown)
+    const after = latest.slice(latest.findLastIndex((shown) => shown.length > MAX_CURSOR_NAME) + 1)
+    result['nextCursor'] = sealer.seal({ after, index: start + PAGE_SIZE }, binding(kind, principal))
   }
   if (era === 'modern') {
     result['resultType'] = 'complete'
@@ -77,19 +80,24 @@ function makePage(
   return result
 }
 
-/** A cursor names the last entry shown, so that a changed catalogue does not break paging; its place is the fallback. */
+/**
+ * A cursor names the last entries shown, so that a changed catalogue does not break paging: the next page starts after
+ * the latest of them that is still there. Its place is the fallback.
+ */
 function startOf(catalogue: Catalogue, { kind, cursor, principal }: ListRequest, sealer: Sealer): number {
   if (cursor === undefined) return 0
   const opened = typeof cursor === 'string' ? sealer.open(cursor, binding(kind, principal)) : undefined
   if (!isObject(opened)) throw new GatewayError('PARAMS_INVALID', 'Invalid cursor')
   const { after, index } = opened
+  const names: readonly unknown[] = Array.isArray(after) ? after : []
   let listed = 0
+  let start: number | undefined
   // Entries that have left the list since keep their place among all entries.
   for (const entry of catalogue[kind].values()) {
     if (entry.visibility === 'listed') listed++
-    if (entry.shown === after) return listed
+    if (names.includes(entry.shown)) start = listed
   }
-  return Math.min(Number(index), listed)
+  return start ?? Math.min(Number(index), listed)
 }
 
 function binding(kind: ListKind, principal: string): string {

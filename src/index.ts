@@ -4,7 +4,9 @@
  * ```ts
  * const { config } = await loadConfig(['mcp.json'])
  * if (config) {
- *   const gateway = createGateway(config)
+ *   const telemetry = new Telemetry()
+ *   telemetry.subscribe(logger('text', (line) => process.stderr.write(line)), toldAt('warn'))
+ *   const gateway = createGateway(config, telemetry)
  *   const door = await listen(gateway, { host: '127.0.0.1', port: 4483 })
  * }
  * ```
@@ -23,7 +25,7 @@ export function createGateway(config: GatewayConfig, telemetry: Telemetry = new 
 
 /** Opens the HTTP door. Rejects when the port is taken. End it with `door.stop()`, then `door.destroy()`. */
 export function listen(gateway: Gateway, options: ListenOptions): Promise<HttpDoor> {
-  return HttpDoor.listen(gateway, options, gateway.current.config.door)
+  return HttpDoor.listen(gateway, options)
 }
 
 export { loadConfig } from './config/load.ts'
@@ -32,12 +34,12 @@ export type { LoadOptions, LoadResult } from './config/load.ts'
 export { configJsonSchema } from './config/emit/json-schema.ts'
 export { StdioDoor } from './gateway/face/stdio.ts'
 export { Telemetry } from './telemetry/events.ts'
-export { logger } from './telemetry/log.ts'
+export { logger, toldAt } from './telemetry/log.ts'
 export { GatewayError } from './model/errors.ts'
 export { Secret } from './model/secret.ts'
 export type { EventName, Events, Listener } from './telemetry/events.ts'
 export type { BackendSpec, BackendState, Endpoint } from './model/backend.ts'
-export type { Call, Context, Core, Layer, Outcome } from './model/call.ts'
+export type { Call, Context, Core, Layer, Occasion, Outcome, Sight } from './model/call.ts'
 export type { Catalogue, Conflict, Entry, Route } from './model/catalogue.ts'
 export type { ErrorCode } from './model/errors.ts'
 export type { Gateway, GatewayConfig, HttpDoor, ListenOptions }

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue } from '../model/json.ts'
+import { isDeep, isObject, type JsonObject, type JsonValue } from '../model/json.ts'
 import type { ListKind } from '../model/catalogue.ts'
 
 /** Deeper JSON could exhaust the stack of whoever serialises the list, ours or the client's. */
@@ -73,15 +73,7 @@ export function definitionFault(list: ListKind, definition: unknown): string | u
   for (const { field, check, says } of REQUIREMENTS[list]) {
     if (!check(own(definition, field))) return says
   }
-  return deeperThan(DEEPEST, definition) ? `it is nested more than ${DEEPEST} levels deep` : undefined
+  return isDeep(definition, DEEPEST) ? `it is nested more than ${DEEPEST} levels deep` : undefined
 }
 
 const own = (object: JsonObject, field: string) => (Object.hasOwn(object, field) ? object[field] : undefined)
-
-function deeperThan(levels: number, value: JsonValue | undefined): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (levels === 0) return true
-  if (Array.isArray(value)) return value.some((item) => deeperThan(levels - 1, item))
-  for (const key in value) if (deeperThan(levels - 1, value[key])) return true
-  return false
-}

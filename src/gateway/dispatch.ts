@@ -5,6 +5,7 @@ import type { Catalogue, Entry } from '../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import { clip } from '../protocol/clip.ts'
 import { metaOf } from '../protocol/envelope.ts'
 import type { CatalogueKeeper } from './keeper.ts'
 import { resolveResource } from './templates.ts'
@@ -16,7 +17,10 @@ export function dispatcher(
   watch: Core['watch'],
 ): Core {
   return {
-    catalogue: ({ owner }) => keeper.forList(owner),
+    async catalogue({ owner }, occasion) {
+      const catalogue = occasion === 'welcome' ? await keeper.forWelcome(owner) : await keeper.forList(owner)
+      return { catalogue, connecting: keeper.pending > 0 }
+    },
     watch,
     async invoke(call, context) {
       const { route } = resolveEntry(keeper.view(context.owner), call) ?? (await lateEntry(keeper, call, context))
@@ -78,10 +82,6 @@ function unknownEntry(call: Call, context: Context): GatewayError {
           : `Unknown resource: ${clip(call.ref.uri)}`,
       )
   }
-}
-
-function clip(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}...` : text
 }
 
 const METHODS = {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
 import { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
@@ -15,21 +16,22 @@ const RETIRE_GRACE_MS = 60_000
 export class Gateway {
   readonly identity: Identity
   readonly telemetry: Telemetry
-  readonly sealer: Sealer
   readonly startedAt = Date.now()
   /** What doors call. It follows the current generation. */
   readonly core: Core
   readonly #leases = new BackendLeases()
   readonly #watchers = new Set<{ owner: OwnerKey; listener: (change: Change) => void }>()
-  readonly #retiring = new Set<Promise<boolean>>()
+  /** Replaced, with calls that still run. */
+  readonly #retiring = new Set<Generation>()
   #current: Generation
+  #sealer: Sealer
 
   constructor(config: GatewayConfig, identity: Identity, telemetry: Telemetry) {
     this.identity = identity
     this.telemetry = telemetry
-    this.sealer = new Sealer(config.sealingKeys)
+    this.#sealer = new Sealer(config.sealingKeys)
     this.core = {
-      catalogue: (context) => this.#current.core.catalogue(context),
+      catalogue: (context, occasion) => this.#current.core.catalogue(context, occasion),
       invoke: (call, context) => this.#current.core.invoke(call, context),
       watch: ({ owner }, listener) => {
         const watcher = { owner, listener }
@@ -44,13 +46,22 @@ export class Gateway {
     return this.#current
   }
 
-  /** Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are. */
+  get sealer(): Sealer {
+    return this.#sealer
+  }
+
+  /**
+   * Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are.
+   * Throws when it cannot be built; the current one then goes on.
+   */
   reload(config: GatewayConfig): void {
     const old = this.#current
     const next = this.#generation(config, old)
     this.#current = next
-    const retiring = old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(retiring))
-    this.#retiring.add(retiring)
+    // Equal keys, none included, keep the tokens that are on their way valid.
+    if (!isDeepStrictEqual(old.config.sealingKeys, config.sealingKeys)) this.#sealer = new Sealer(config.sealingKeys)
+    this.#retiring.add(old)
+    void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
     this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
   }
@@ -60,11 +71,12 @@ export class Gateway {
     this.#current.releaseOwner(owner)
   }
 
-  /** Ends every backend after running calls have had `graceMs`. Whether nothing was cut short. */
+  /** Ends every backend after running calls, of replaced generations too, have had `graceMs`. Whether none was cut. */
   async close(graceMs: number): Promise<boolean> {
-    const finished = await this.#current.retire(graceMs)
+    const generations = [this.#current, ...this.#retiring]
+    const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
     await this.#leases.closeAll()
-    return finished
+    return finished.every(Boolean)
   }
 
   #generation(config: GatewayConfig, previous: Generation | undefined): Generation {

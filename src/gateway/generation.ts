@@ -33,7 +33,7 @@ export class Generation {
   /** Backends that were already running. */
   readonly kept: number
   readonly #leases: BackendLeases
-  readonly #keys: readonly string[]
+  readonly #keys: string[] = []
   readonly #tally = new Tally()
 
   constructor(config: GatewayConfig, parts: GenerationParts) {
@@ -47,43 +47,47 @@ export class Generation {
       pool: config.sessions,
       failure: config.failure,
     }
-    const leased = config.backends.map((spec) => leases.acquire(spec, options))
-    this.#keys = leased.map(({ key }) => key)
-    this.backends = leased.map(({ backend }) => backend)
-    this.kept = leased.filter(({ fresh }) => !fresh).length
-    this.keeper = new CatalogueKeeper(
-      this.backends.filter(({ spec }) => !spec.disabled),
-      config.aggregation,
-      telemetry,
-      (previous?.keeper.catalogue.version ?? 0) + 1,
-      previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
-      (before, after, owner) => parts.onChange(diffCatalogues(before, after), owner),
-    )
-    const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
-    this.core = compose(dispatcher(this.keeper, byId, parts.watch), [
-      observeLayer(telemetry, this.#tally),
-      deadlineLayer(config.timeouts, (call, { owner }) => resolveEntry(this.keeper.view(owner), call)?.route.backend),
-    ])
-    for (const { backend, fresh } of leased) if (fresh) backend.start()
+    try {
+      const leased = config.backends.map((spec) => {
+        const lease = leases.acquire(spec, options)
+        this.#keys.push(lease.key)
+        return lease
+      })
+      this.backends = leased.map(({ backend }) => backend)
+      this.kept = leased.filter(({ fresh }) => !fresh).length
+      this.keeper = new CatalogueKeeper(
+        this.backends.filter(({ spec }) => !spec.disabled),
+        config.aggregation,
+        telemetry,
+        (previous?.keeper.catalogue.version ?? 0) + 1,
+        previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
+        (before, after, owner) => parts.onChange(diffCatalogues(before, after), owner),
+      )
+      const { keeper } = this
+      const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
+      this.core = compose(dispatcher(keeper, byId, parts.watch), [
+        observeLayer(telemetry, this.#tally),
+        deadlineLayer(config.timeouts, (call, { owner }) => resolveEntry(keeper.view(owner), call)?.route.backend),
+      ])
+      for (const { backend, fresh } of leased) if (fresh) backend.start()
+    } catch (error) {
+      for (const key of this.#keys) leases.release(key)
+      throw error
+    }
   }
 
   releaseOwner(owner: OwnerKey): void {
     for (const backend of this.backends) backend.release(owner).catch(() => {})
   }
 
-  /** Lets running calls finish for at most `graceMs`, then gives the backends back. Whether all calls finished. */
+  /**
+   * Lets running calls finish for at most `graceMs`, then gives the backends back. Whether all calls finished.
+   * May be called again with a shorter grace.
+   */
   async retire(graceMs: number): Promise<boolean> {
     this.keeper.close()
-    let timer: NodeJS.Timeout | undefined
-    if (this.#tally.running > 0) {
-      await Promise.race([
-        new Promise<void>((resolve) => (this.#tally.onIdle = resolve)),
-        new Promise((resolve) => (timer = setTimeout(resolve, graceMs))),
-      ])
-      clearTimeout(timer)
-    }
-    const finished = this.#tally.running === 0
-    for (const key of this.#keys) this.#leases.release(key)
+    const finished = await this.#tally.idleWithin(graceMs)
+    for (const key of this.#keys.splice(0)) this.#leases.release(key)
     return finished
   }
 }

@@ -13,6 +13,8 @@ const FIRST_LIST_WAIT_MS = 2000
 const WELCOME_WAIT_MS = 1000
 /** Conflicts and dropped definitions that are told one by one; the rest is counted. */
 const MAX_NOTES = 3
+/** Notes are told once. Backends choose the names in them: beyond this many they are forgotten, and told again. */
+const MAX_TOLD = 1000
 /** Changes that come together make one catalogue. */
 const COALESCE_MS = 5
 
@@ -78,7 +80,8 @@ export class CatalogueKeeper {
   }
 
   #onOwnChange(owner: OwnerKey): void {
-    const before = this.view(owner)
+    // What the owner was told of last; `view` would already show what is new.
+    const before = this.#views.get(owner)?.catalogue ?? this.#catalogue
     this.#look(owner)
     this.#onChange(before, this.view(owner), owner)
   }
@@ -118,7 +121,7 @@ export class CatalogueKeeper {
   }
 
   /** For the instructions of a first client: what has answered within a second of the start. */
-  async forWelcome(): Promise<Catalogue> {
+  async forWelcome(owner: OwnerKey): Promise<Catalogue> {
     const left = this.#started + WELCOME_WAIT_MS - Date.now()
     const connecting = this.#backends.filter(({ state }) => state.kind === 'connecting')
     if (left > 0 && connecting.length > 0) {
@@ -128,7 +131,7 @@ export class CatalogueKeeper {
       ])
     }
     if (this.#timer) this.#rebuild()
-    return this.#catalogue
+    return this.view(owner)
   }
 
   close(): void {
@@ -169,7 +172,8 @@ export class CatalogueKeeper {
     const news = [...notes, ...conflicts.map((conflict) => conflict.resolution)].filter(
       (note) => !this.#toldNotes.has(note),
     )
-    for (const message of news) this.#toldNotes.add(message)
+    if (this.#toldNotes.size + news.length > MAX_TOLD) this.#toldNotes.clear()
+    for (const message of news.slice(0, MAX_TOLD)) this.#toldNotes.add(message)
     for (const message of news.slice(0, MAX_NOTES)) this.#telemetry.emit('catalogue.note', { message })
     if (news.length > MAX_NOTES) {
       const message = `and ${news.length - MAX_NOTES} more of this kind: "vmcp tools" shows them all`

@@ -1,12 +1,14 @@
+import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { isLoopbackName } from '../../gateway/face/http/guard.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
 import { Gateway } from '../../gateway/gateway.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
 import { CliError, EXIT } from '../exit.ts'
+import { nextSignal } from '../signals.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
-import { nextSignal, shutDown } from './runtime.ts'
+import { outliveReaders, shutDown } from './runtime.ts'
 import { watchFiles } from './watch.ts'
 
 export interface HttpOptions extends ServeOptions {
@@ -17,14 +19,15 @@ export interface HttpOptions extends ServeOptions {
 /** Serves over HTTP until a signal comes. Resolves with the exit code. */
 export async function serveHttp(options: HttpOptions): Promise<number> {
   const { config, host } = options
-  const exposed = isExposed(options)
+  const exposed = isExposed(config, host)
   const signal = nextSignal()
+  outliveReaders()
   const telemetry = new Telemetry()
   tell(telemetry, options)
   const gateway = new Gateway(config, options.identity, telemetry)
   let door: HttpDoor
   try {
-    door = await HttpDoor.listen(gateway, options, config.door)
+    door = await HttpDoor.listen(gateway, options)
   } catch (error) {
     await gateway.close(0)
     throw listenFault(error, host, options.port)
@@ -33,7 +36,8 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   telemetry.emit('gateway.listening', { url: `http://${name}:${door.port}/mcp`, transport: 'http', name: config.name })
   if (exposed) telemetry.emit('gateway.exposed', { host })
   if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
-  const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry) : undefined
+  const check = (next: GatewayConfig): boolean => isExposed(next, host)
+  const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry, check) : undefined
   const reason = await signal
   unwatch?.()
   door.stop()
@@ -43,9 +47,9 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
 }
 
 /** Whether anonymous callers from other machines come in. They do only when the file says so in words. */
-function isExposed({ config, host }: HttpOptions): boolean {
-  if (isLoopbackName(host) || config.incomingAuth.type !== 'anonymous') return false
-  if (!config.incomingAuth.explicit) {
+function isExposed({ incomingAuth }: GatewayConfig, host: string): boolean {
+  if (isLoopbackName(host) || incomingAuth.type !== 'anonymous') return false
+  if (!incomingAuth.explicit) {
     throw new CliError(
       EXIT.config,
       `refusing to listen on ${host} without authentication: everybody who reaches this address could use every tool`,

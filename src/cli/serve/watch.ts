@@ -2,6 +2,7 @@ import type { FSWatcher } from 'node:fs'
 import { watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { formatFault } from '../../config/format.ts'
+import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import type { Source } from '../configuration.ts'
@@ -12,12 +13,16 @@ import { refuseUnserved } from '../later.ts'
 /** Editors write in several steps. */
 const QUIET_MS = 150
 
-/** Reloads when one of the files changes. Call the result to stop. */
+/**
+ * Reloads when one of the files changes. `check` throws for a configuration that must not replace the running one.
+ * Whatever goes wrong, the running one stays. Call the result to stop.
+ */
 export function watchFiles(
   files: readonly string[],
   source: Source,
   gateway: Gateway,
   telemetry: Telemetry,
+  check: (config: GatewayConfig) => void = () => {},
 ): () => void {
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
@@ -54,10 +59,10 @@ export function watchFiles(
         return
       }
       refuseUnserved(config)
+      check(config)
       gateway.reload(config)
     } catch (error) {
-      if (!(error instanceof CliError)) throw error
-      telemetry.emit('config.rejected', { faults: [error.message] })
+      telemetry.emit('config.rejected', { faults: [sentence(error)] })
     }
   }
 
@@ -66,4 +71,9 @@ export function watchFiles(
     clearTimeout(timer)
     for (const watcher of watchers) watcher.close()
   }
+}
+
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error instanceof CliError && error.hint !== undefined ? `${error.message} (${error.hint})` : error.message
 }

@@ -8,9 +8,10 @@ import { principalKey } from '../../model/principal.ts'
 import { META } from '../../protocol/envelope.ts'
 import { isRawNumber } from '../../protocol/json.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
-import { SUPPORTED_MODERN, negotiateLegacy } from '../../protocol/revisions.ts'
+import { SUPPORTED_MODERN } from '../../protocol/revisions.ts'
 import { legacyResult, modernResult } from '../../protocol/translate.ts'
 import type { Gateway } from '../gateway.ts'
+import { handshakeOf } from './handshake.ts'
 import { listPage } from './lists.ts'
 
 /** An answer at a door: JSON text of the result, or a response that is still arriving. */
@@ -78,26 +79,27 @@ const CAPABILITIES: JsonObject = {
   completions: {},
 }
 
-async function initialize(gateway: Gateway, params: JsonObject): Promise<Answer> {
+async function initialize(gateway: Gateway, params: JsonObject, context: Context): Promise<Answer> {
+  const { revision } = handshakeOf(params)
+  const { instructions } = (await gateway.core.catalogue(context, 'welcome')).catalogue
   const result: JsonObject = {
-    protocolVersion: negotiateLegacy(params['protocolVersion']),
+    protocolVersion: revision,
     capabilities: CAPABILITIES,
     serverInfo: gateway.identity,
+    ...(instructions !== undefined && { instructions }),
   }
-  const { instructions } = await gateway.current.keeper.forWelcome()
-  if (instructions !== undefined) result['instructions'] = instructions
   return { kind: 'text', text: JSON.stringify(result) }
 }
 
-async function discover(gateway: Gateway): Promise<Answer> {
-  const { keeper } = gateway.current
-  const { instructions } = await keeper.forWelcome()
+async function discover(gateway: Gateway, _params: JsonObject, context: Context): Promise<Answer> {
+  const { catalogue, connecting } = await gateway.core.catalogue(context, 'welcome')
+  const { instructions } = catalogue
   const result: JsonObject = {
     resultType: 'complete',
     supportedVersions: [...SUPPORTED_MODERN],
     capabilities: CAPABILITIES,
     ...(instructions !== undefined && { instructions }),
-    ttlMs: keeper.pending > 0 ? 1000 : 5000,
+    ttlMs: connecting ? 1000 : 5000,
     cacheScope: 'public',
     _meta: { [META.server]: gateway.identity },
   }
@@ -108,13 +110,13 @@ function list(kind: ListKind): Method {
   return {
     eras: BOTH,
     answer: async (gateway, params, context) => {
-      const catalogue = await gateway.core.catalogue(context)
+      const { catalogue, connecting } = await gateway.core.catalogue(context, 'list')
       const request = {
         kind,
         era: context.era,
         cursor: params['cursor'],
         principal: principalKey(context.principal),
-        connecting: gateway.current.keeper.pending > 0,
+        connecting,
       }
       return { kind: 'text', text: listPage(catalogue, request, gateway.sealer, gateway.identity) }
     },

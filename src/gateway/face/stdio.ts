@@ -10,10 +10,10 @@ import { classifyEra } from '../../protocol/classify.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { errorText, notificationText, parseMessage, resultText } from '../../protocol/jsonrpc.ts'
 import { LineReader } from '../../protocol/lines.ts'
-import { negotiateLegacy } from '../../protocol/revisions.ts'
 import type { Gateway } from '../gateway.ts'
 import { Chain } from '../../model/chain.ts'
 import { noticesOf } from './changes.ts'
+import { handshakeOf } from './handshake.ts'
 import { RunningCall, cancelRunning } from './running.ts'
 import { answerRequest } from './requests.ts'
 import { Subscription } from './subscription.ts'
@@ -55,7 +55,8 @@ export class StdioDoor {
     await new Promise<void>((resolve) => {
       this.#input.once('end', resolve)
       this.#input.once('close', resolve)
-      this.#output.once('error', () => resolve())
+      // Every further write fails once more.
+      this.#output.on('error', () => resolve())
     })
     lines.end()
     this.#over.cancel(new GatewayError('CANCELLED', 'the input ended'))
@@ -135,7 +136,7 @@ export class StdioDoor {
   }
 
   #checkHandshake(method: string, params: JsonObject): void {
-    if (method === 'initialize') this.#legacyRevision = negotiateLegacy(params['protocolVersion'])
+    if (method === 'initialize') this.#legacyRevision = handshakeOf(params).revision
     else if (this.#legacyRevision === undefined && method !== 'ping') {
       throw new GatewayError('REQUEST_MALFORMED', 'Invalid Request: send initialize first')
     }

@@ -6,10 +6,27 @@ import type { Telemetry } from '../../telemetry/events.ts'
 /** Calls of one generation that have not ended, streams that still arrive included. */
 export class Tally {
   running = 0
-  onIdle: (() => void) | undefined
+  readonly #waiting = new Set<() => void>()
 
   readonly ended = (): void => {
-    if (--this.running === 0) this.onIdle?.()
+    if (--this.running > 0) return
+    for (const resolve of this.#waiting) resolve()
+  }
+
+  /** Whether they have all ended, `ms` from now at the latest. */
+  async idleWithin(ms: number): Promise<boolean> {
+    if (this.running === 0) return true
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, ms)
+      const waiting = this.#waiting
+      waiting.add(done)
+      function done(): void {
+        clearTimeout(timer)
+        waiting.delete(done)
+        resolve()
+      }
+    })
+    return this.running === 0
   }
 }
 

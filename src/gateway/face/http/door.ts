@@ -35,16 +35,19 @@ export interface ListenOptions {
 /** The HTTP door: everything about bytes (hosts, origins, sizes, media types), then one of the two eras. */
 export class HttpDoor {
   readonly #gateway: Gateway
-  readonly #guard: Guard
-  readonly #settings: DoorSettings
+  readonly #loopback: boolean
   readonly #legacy: LegacyDoor
   readonly #modern: ModernDoor
   readonly #server: Server
+  /** Made from `#settings`. */
+  #guard: Guard
+  #settings: DoorSettings
 
-  private constructor(gateway: Gateway, host: string, settings: DoorSettings) {
+  private constructor(gateway: Gateway, host: string) {
     this.#gateway = gateway
-    this.#settings = settings
-    this.#guard = new Guard({ loopback: isLoopbackName(host), ...settings })
+    this.#loopback = isLoopbackName(host)
+    this.#settings = gateway.current.config.door
+    this.#guard = new Guard({ loopback: this.#loopback, ...this.#settings })
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#server = createServer(
@@ -62,8 +65,8 @@ export class HttpDoor {
   }
 
   /** Rejects when the port is taken. */
-  static async listen(gateway: Gateway, options: ListenOptions, settings: DoorSettings): Promise<HttpDoor> {
-    const door = new HttpDoor(gateway, options.host, settings)
+  static async listen(gateway: Gateway, options: ListenOptions): Promise<HttpDoor> {
+    const door = new HttpDoor(gateway, options.host)
     await new Promise<void>((resolve, reject) => {
       door.#server.once('error', reject)
       door.#server.listen(options.port, options.host, resolve)
@@ -90,6 +93,7 @@ export class HttpDoor {
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
+    this.#follow()
     try {
       if (req.rawHeaders.length > MAX_HEADERS * 2) {
         throw new GatewayError('HEADERS_TOO_LARGE', `Too many header fields: at most ${MAX_HEADERS}`)
@@ -103,6 +107,14 @@ export class HttpDoor {
     } catch (failure) {
       this.#refuse(res, failure, 'null')
     }
+  }
+
+  /** A reload counts from the next request on. */
+  #follow(): void {
+    const { door } = this.#gateway.current.config
+    if (door === this.#settings) return
+    this.#settings = door
+    this.#guard = new Guard({ loopback: this.#loopback, ...door })
   }
 
   #mcp(req: IncomingMessage, res: ServerResponse): void {

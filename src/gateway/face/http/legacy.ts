@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from '../../../model/call.ts'
 import { GatewayError } from '../../../model/errors.ts'
 import type { JsonObject } from '../../../model/json.ts'
-import { isObject } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { notificationText } from '../../../protocol/jsonrpc.ts'
-import { eraOf, negotiateLegacy } from '../../../protocol/revisions.ts'
+import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
+import { handshakeOf } from '../handshake.ts'
 import { RunningCall, cancelRunning } from '../running.ts'
 import type { Session, SessionStream } from '../sessions.ts'
 import { Sessions } from '../sessions.ts'
@@ -91,12 +91,8 @@ export class LegacyDoor {
   }
 
   #open(res: ServerResponse, params: JsonObject, principal: Principal): Session {
-    if (!isObject(params['capabilities']) || typeof params['protocolVersion'] !== 'string') {
-      throw new GatewayError('PARAMS_INVALID', 'Invalid params: initialize needs "protocolVersion" and "capabilities"')
-    }
-    const info = params['clientInfo']
-    const client = isObject(info) && typeof info['name'] === 'string' ? info['name'].slice(0, 100) : 'unknown'
-    const session = this.sessions.open(principal, negotiateLegacy(params['protocolVersion']), client)
+    const { revision, client } = handshakeOf(params)
+    const session = this.sessions.open(principal, revision, client)
     res.setHeader('Mcp-Session-Id', session.id)
     return session
   }

@@ -75,6 +75,8 @@ export class Responder implements Link {
   /** A response that is still arriving: passed on as it comes, its id replaced by `id` (JSON text). */
   stream(stream: ResultStream, id: string): void {
     waiting.remove(this)
+    // Nobody would ever take it: it would hold its upstream until the deadline.
+    if (this.#over) return stream.abort(new Error('the client is gone'))
     const res = this.#res
     const asEvent = this.#streaming || !this.#json
     if (asEvent) {

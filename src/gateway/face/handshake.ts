@@ -1,0 +1,23 @@
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { negotiateLegacy } from '../../protocol/revisions.ts'
+
+export interface Handshake {
+  /** The one that both sides speak from now on. */
+  revision: string
+  /** What the client calls itself, for people. */
+  client: string
+}
+
+/** The params of a legacy `initialize` (basic/lifecycle, "Initialization"). Throws `PARAMS_INVALID`. */
+export function handshakeOf({ protocolVersion, capabilities, clientInfo }: JsonObject): Handshake {
+  if (!isObject(capabilities) || typeof protocolVersion !== 'string') {
+    throw new GatewayError('PARAMS_INVALID', 'Invalid params: initialize needs "protocolVersion" and "capabilities"')
+  }
+  const name = isObject(clientInfo) ? clientInfo['name'] : undefined
+  return {
+    revision: negotiateLegacy(protocolVersion),
+    client: typeof name === 'string' ? name.slice(0, 100) : 'unknown',
+  }
+}

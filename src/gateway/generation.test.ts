@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import type { BackendLeases } from '../backends/leases.ts'
+import { loadConfig } from '../config/load.ts'
+import { Telemetry } from '../telemetry/events.ts'
+import { Generation } from './generation.ts'
+
+test('a generation that cannot be built gives back what it has taken', async () => {
+  const backends = ['one', 'two', 'three'].map((name) => ({ name, command: 'never-started' }))
+  const { config } = await loadConfig(['-'], { stdin: JSON.stringify({ backends }) })
+  const held: string[] = []
+  const leases = {
+    acquire: ({ id }: { id: string }) => {
+      if (id === 'three') throw new Error('no more')
+      held.push(id)
+      return { key: id, fresh: false, backend: {} }
+    },
+    release: (key: string) => held.splice(held.indexOf(key), 1),
+  } as unknown as BackendLeases
+  const build = () =>
+    new Generation(config!, {
+      leases,
+      identity: { name: 'vmcp', version: '1' },
+      telemetry: new Telemetry(),
+      watch: () => () => {},
+      previous: undefined,
+      onChange: () => {},
+    })
+  expect(build).toThrow('no more')
+  expect(held).toEqual([])
+})

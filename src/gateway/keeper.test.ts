@@ -1,0 +1,92 @@
+import { expect, test, vi } from 'vitest'
+import { tool } from '../../test/support/aggregation.ts'
+import type { Backend } from '../backends/backend.ts'
+import { loadConfig } from '../config/load.ts'
+import type { NativeLists } from '../model/backend.ts'
+import type { OwnerKey } from '../model/ids.ts'
+import { backendId } from '../model/ids.ts'
+import { Telemetry } from '../telemetry/events.ts'
+import { CatalogueKeeper } from './keeper.ts'
+
+const ME = 'session:me' as OwnerKey
+const offer = (...names: string[]): NativeLists => ({
+  tools: names.map((name) => tool(name)),
+  prompts: [],
+  resources: [],
+  templates: [],
+})
+
+/** A keeper over one backend whose lists the test sets. */
+async function kept() {
+  const { config } = await loadConfig(['-'], { stdin: JSON.stringify({ backends: [{ name: 'b', command: 'x' }] }) })
+  let changed = () => {}
+  let ownChanged = (_owner: OwnerKey) => {}
+  let own: NativeLists | undefined
+  const backend = {
+    spec: { id: backendId('b') },
+    state: { kind: 'ready' },
+    reachable: true,
+    lists: offer('a'),
+    ownLists: () => own,
+    ownersApart: [],
+    subscribe: (listener: typeof changed) => {
+      changed = listener
+      return () => {}
+    },
+    subscribeOwn: (listener: typeof ownChanged) => {
+      ownChanged = listener
+      return () => {}
+    },
+  }
+  const telemetry = new Telemetry()
+  const notes: string[] = []
+  telemetry.subscribe((name, data) => {
+    if (name === 'catalogue.note') notes.push((data as { message: string }).message)
+  })
+  const told: { before: string[]; after: string[]; owner: OwnerKey | undefined }[] = []
+  const keeper = new CatalogueKeeper(
+    [backend as unknown as Backend],
+    config!.aggregation,
+    telemetry,
+    1,
+    undefined,
+    (before, after, owner) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], owner }),
+  )
+  return {
+    keeper,
+    told,
+    notes,
+    change: async (lists: NativeLists) => {
+      backend.lists = lists
+      const { version } = keeper.catalogue
+      changed()
+      await vi.waitUntil(() => keeper.catalogue.version > version)
+    },
+    changeOwn: (lists: NativeLists) => {
+      own = lists
+      ownChanged(ME)
+    },
+  }
+}
+
+test('an owner is told of a change of their own that comes after one for everybody', async () => {
+  const { told, change, changeOwn } = await kept()
+  changeOwn(offer('a', 'mine'))
+  await change(offer('a', 'b'))
+  changeOwn(offer('a', 'mine', 'more'))
+  expect(told.at(-1)).toEqual({ before: ['a', 'mine'], after: ['a', 'mine', 'more'], owner: ME })
+})
+
+test('what has been told is not remembered without bound', async () => {
+  const { notes, change } = await kept()
+  const nameless = (from: number, count: number): NativeLists => ({
+    ...offer('a'),
+    tools: Array.from({ length: count }, (_, i) => ({ name: `bad${from + i}` })),
+  })
+  await change(nameless(0, 1))
+  await change(nameless(0, 1))
+  expect(notes).toHaveLength(1)
+  await change(nameless(1, 1500))
+  await change(nameless(0, 1))
+  expect(notes.filter((note) => note === notes[0])).toHaveLength(2)
+})

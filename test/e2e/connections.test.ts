@@ -100,7 +100,7 @@ test('a server that never ends its answer to notifications/initialized is served
 test('a shared process stays one, whatever comes at once', async () => {
   const gateway = await gatewayOf(stdio({ era: 'legacy' }, { sharing: 'shared' }))
   const peers = await Promise.all([clientOf(gateway), clientOf(gateway), clientOf(gateway)])
-  const before = await ask(peers[0]!, 'pid')
+  const before = await ask(peers[0], 'pid')
   await Promise.allSettled(peers.map((peer) => peer.call({ name: 'crash' })))
   const pids = await Promise.all(peers.map((peer) => ask(peer, 'pid')))
   expect(new Set(pids).size).toBe(1)

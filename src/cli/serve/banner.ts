@@ -27,7 +27,9 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
       const hint = fault.hint === undefined ? '' : ` (${fault.hint})`
       const words = fault.detail === undefined ? '' : `; it wrote: ${plain(fault.detail)}`
       const retry = retryInMs === undefined ? '' : paint.dim('  trying again')
-      print(`  ${paint.bad('away ')}  ${backend.padEnd(width)}  ${transport}  ${plain(fault.message)}${hint}${words}${retry}`)
+      print(
+        `  ${paint.bad('away ')}  ${backend.padEnd(width)}  ${transport}  ${plain(fault.message)}${hint}${words}${retry}`,
+      )
     },
     'catalogue.changed': (c) => {
       if (c.pending > 0) return

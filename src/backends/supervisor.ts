@@ -151,11 +151,13 @@ export class Supervisor {
   }
 
   #onListed(leg: Leg, lists: NativeLists, ms: number): void {
-    const recovered = this.state.kind !== 'ready'
+    const before = this.state
+    const recovered = before.kind !== 'ready'
     if (recovered) this.#readySince = Date.now()
     this.lists = lists
     this.unauthenticated = false
-    this.state = { kind: 'ready', legs: { [leg.era]: leg.revision }, since: this.#readySince, ms }
+    const legs = { [leg.era]: leg.revision }
+    this.state = { kind: 'ready', legs, since: this.#readySince, ms: before.kind === 'ready' ? before.ms : ms }
     leg.listen()
     if (recovered) {
       this.#onRecovery()

@@ -73,6 +73,7 @@ export type Transport = Endpoint['kind']
 export type BackendState =
   | { kind: 'disabled' }
   | { kind: 'connecting' }
+  /** `ms`: how long connecting and listing took. */
   | { kind: 'ready'; legs: { legacy?: string; modern?: string }; since: number; ms: number }
   | { kind: 'failing'; fault: BackendFault; until?: number }
 

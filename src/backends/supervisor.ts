@@ -69,7 +69,7 @@ export class Supervisor {
   }
 
   /** Connects and lists. One attempt at a time; the state changes when it ends. */
-  connect(): void {
+  connect(asked: 'schedule' | 'call' = 'schedule'): void {
     if (this.#closed || this.#attempt || this.#spec.fault || this.#spec.disabled) return
     clearTimeout(this.#retry)
     const signal = new Cancellation()
@@ -79,7 +79,7 @@ export class Supervisor {
       signal.cancel(new GatewayError('BACKEND_UNREACHABLE', `no answer within ${limitMs / 1000} s`))
     }, limitMs).unref()
     const done = this.#list(signal)
-      .catch((error: unknown) => this.#onFailure(error))
+      .catch((error: unknown) => this.#onFailure(error, asked))
       .finally(() => {
         clearTimeout(patience)
         clearTimeout(limit)
@@ -116,7 +116,7 @@ export class Supervisor {
   async revive(signal: Cancellation): Promise<void> {
     if (this.state.kind === 'failing') {
       // A caller who is there is worth an attempt before its time.
-      if (this.state.until !== undefined) this.connect()
+      if (this.state.until !== undefined) this.connect('call')
       await this.#settled(REVIVAL_WAIT_MS[this.#spec.endpoint.kind], signal)
     } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS, signal)
     const fault = faultOfState(this.state)
@@ -174,7 +174,7 @@ export class Supervisor {
     this.#changed()
   }
 
-  #onFailure(error: unknown): void {
+  #onFailure(error: unknown, asked: 'schedule' | 'call'): void {
     if (this.#closed) return
     if (error instanceof SessionLost) {
       // The listing met a forgotten session; a new one is opened right away.
@@ -183,7 +183,8 @@ export class Supervisor {
     }
     this.unauthenticated = error instanceof HttpRefusal && (error.status === 401 || error.status === 403)
     this.#connections.forgetEras()
-    this.#failAndRetry(error, this.#nextDelay())
+    // Attempts that callers asked for say nothing about how long to wait: they must not make it longer.
+    this.#failAndRetry(error, asked === 'call' ? this.#retryMs : this.#nextDelay())
   }
 
   #nextDelay(): number {
@@ -201,7 +202,7 @@ export class Supervisor {
 
   #losePatience(): void {
     if (this.state.kind === 'ready' || this.#closed) return
-    this.#setFailing({ message: `no answer for ${PATIENCE_MS / 1000} s, still waiting` }, undefined)
+    this.#setFailing(SLOW, undefined)
   }
 
   #setFailing(fault: BackendFault, retryInMs: number | undefined): void {
@@ -244,6 +245,11 @@ function faultOf(error: unknown): BackendFault {
   const message = error instanceof Error ? error.message : String(error)
   const detail = error instanceof GatewayError ? error.detail : undefined
   return detail === undefined ? { message } : { message, detail }
+}
+
+const SLOW: BackendFault = {
+  message: `no answer for ${PATIENCE_MS / 1000} s, still waiting`,
+  hint: 'is it starting, downloading, or waiting for input?',
 }
 
 /** Why a backend in this state cannot be called. */

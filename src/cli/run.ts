@@ -9,7 +9,7 @@ import { validateCommand } from './commands/validate.ts'
 import { versionCommand } from './commands/version.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
 import { identity } from '../gateway/identity.ts'
-import { print, printError } from './terminal.ts'
+import { outliveReaders, print, printError } from './terminal.ts'
 
 const COMMANDS: readonly Command[] = [
   serveCommand,
@@ -23,6 +23,7 @@ const COMMANDS: readonly Command[] = [
 
 /** Runs one command line. Resolves with the exit code; never throws. */
 export async function run(argv: readonly string[]): Promise<number> {
+  outliveReaders()
   try {
     return await dispatch(argv)
   } catch (error) {

@@ -52,3 +52,9 @@ export function print(text: string): void {
 export function printError(text: string): void {
   process.stderr.write(`${text}\n`)
 }
+
+/** A reader of our output that goes away ends nothing but that output. */
+export function outliveReaders(): void {
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
+}

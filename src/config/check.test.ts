@@ -58,7 +58,6 @@ test.each([
   ['backends: [{name: a}]', '1:12 backends[0]: the backend "a" has neither url nor command'],
   ['backends: [{name: a, url: "http://a/", cwd: x}]', 'cwd goes with command, not with url'],
   ['backends: [{name: a, command: x, transport: sse}]', 'a command talks over stdio, not over sse'],
-  ['backends: [{name: a, command: x, headers: {A: b}}]', 'headers goes with url, not with command'],
   ['backends: [{name: a, url: "http://a/", transport: stdio}]', 'not over stdio'],
   ['backends: [{name: a, url: "http://a/", headers: {"a b": c}}]', 'expected the name of an HTTP header'],
   ['backends: [{name: a, url: "http://a/", caBundlePath: /x}]', 'caBundlePath goes only with type: entry'],
@@ -123,4 +122,17 @@ test('a right configuration with contradicting leftovers is served with a warnin
   const text = `${TWO}aggregation: {conflictResolution: prefix, conflictResolutionConfig: {priorityOrder: [github]}}`
   expect(await faults(text)).toEqual([])
   expect(await faults(text, 'warning')).toEqual([expect.stringContaining('priorityOrder has no effect')])
+})
+
+test('headers beside a command are a warning: entries are copied whole', async () => {
+  const { config, faults } = await loadConfig(['-'], { stdin: 'backends: [{name: a, command: x, headers: {A: b}}]' })
+  expect(config?.backends).toHaveLength(1)
+  expect(faults).toMatchObject([{ severity: 'warning', message: 'headers goes with url, not with command' }])
+})
+
+test('a long text where another type belongs is not quoted: it may be a secret', async () => {
+  const stdin = 'backends: [{name: a, url: "http://a/", headers: "Bearer sk-123456"}]'
+  const { faults } = await loadConfig(['-'], { stdin })
+  expect(faults.map(({ message }) => message).join()).toMatch(/found a text/)
+  expect(JSON.stringify(faults)).not.toContain('sk-123456')
 })

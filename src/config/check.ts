@@ -93,7 +93,7 @@ const SHARED_KEYS: Readonly<Partial<Record<keyof AuthoredBackend, readonly strin
   env: ['command', 'image'],
 }
 
-function backendEndpoints({ config, error, keyError }: Look): void {
+function backendEndpoints({ config, error, keyError, warn }: Look): void {
   for (const [index, backend] of (config.backends ?? []).entries()) {
     const steps = ['backends', index]
     const kinds = (['url', 'command', 'image'] as const).filter((key) => backend[key] !== undefined)
@@ -109,8 +109,10 @@ function backendEndpoints({ config, error, keyError }: Look): void {
     }
     for (const [owner, keys] of Object.entries(ENDPOINT_KEYS)) {
       for (const key of keys) {
-        if (owner !== kind && backend[key] !== undefined)
-          keyError([...steps, key], `${key} goes with ${owner}, not with ${kind}`)
+        if (owner === kind || backend[key] === undefined) continue
+        // A process has no headers: the key does nothing, and files are made by copying whole entries.
+        const tell = key === 'headers' ? warn : keyError
+        tell([...steps, key], `${key} goes with ${owner}, not with ${kind}`)
       }
     }
     for (const [key, owners] of Object.entries(SHARED_KEYS)) {

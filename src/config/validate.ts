@@ -69,7 +69,7 @@ function explain(issue: RawIssue): string | undefined {
     case 'invalid_type':
       if (issue.input === undefined) return MISSING
       return withHint(
-        `expected ${noun(issue.expected)}, found ${found(issue.input)}`,
+        `expected ${noun(issue.expected)}, found ${foundElsewhere(issue.input)}`,
         typeHint(issue.expected, issue.input),
       )
     case 'invalid_value': {
@@ -96,6 +96,10 @@ function explain(issue: RawIssue): string | undefined {
   }
   return undefined
 }
+
+/** Where another type belongs, a text may be a secret in the wrong place: only what is too short for one is quoted. */
+const foundElsewhere = (input: unknown): string =>
+  typeof input === 'string' && input.length >= 8 ? 'a text' : found(input)
 
 const noun = (expected: string): string => NOUNS[expected] ?? expected
 const amount = (origin: string, limit: number | bigint): string =>

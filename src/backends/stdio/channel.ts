@@ -43,10 +43,10 @@ export class StdioChannel {
   #closing = false
 
   static async open(endpoint: StdioEndpoint, context: LegContext): Promise<StdioChannel> {
-    return new StdioChannel(await ServerProcess.start(endpoint), context)
+    return new StdioChannel(await ServerProcess.start(endpoint), context, secretsOf(endpoint))
   }
 
-  private constructor(process: ServerProcess, context: LegContext) {
+  private constructor(process: ServerProcess, context: LegContext, secrets: readonly string[]) {
     this.#process = process
     this.#context = context
     this.#answers = new Answers(context, async (text) => process.write(`${text}\n`))
@@ -56,7 +56,7 @@ export class StdioChannel {
       context.maxMessageBytes,
     )
     process.stdout?.on('data', (chunk: Buffer) => lines.push(chunk))
-    const errors = new TextLines((line) => this.#onErrorLine(line))
+    const errors = new TextLines((line) => this.#onErrorLine(secrets.reduce(hide, line)))
     process.stderr?.on('data', (chunk: Buffer) => errors.push(chunk))
     process.stderr?.on('close', () => errors.end())
     process.exited.then(
@@ -155,4 +155,18 @@ export class StdioChannel {
     this.#pending.clear()
     if (!this.#closing) this.#context.onLost(error)
   }
+}
+
+/** Shorter values are words, not secrets: hiding them would make a log unreadable. */
+const SHORTEST_SECRET = 8
+
+/** Configured values that a server may write to its log. */
+function secretsOf({ env }: StdioEndpoint): string[] {
+  return Object.values(env)
+    .map((value) => value.reveal())
+    .filter((value) => value.length >= SHORTEST_SECRET)
+}
+
+function hide(line: string, secret: string): string {
+  return line.replaceAll(secret, '***')
 }

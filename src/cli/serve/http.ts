@@ -8,7 +8,7 @@ import { CliError, EXIT } from '../exit.ts'
 import { nextSignal } from '../signals.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
-import { outliveReaders, shutDown } from './runtime.ts'
+import { shutDown } from './runtime.ts'
 import { watchFiles } from './watch.ts'
 
 export interface HttpOptions extends ServeOptions {
@@ -21,7 +21,6 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const { config, host } = options
   const exposed = isExposed(config, host)
   const signal = nextSignal()
-  outliveReaders()
   const telemetry = new Telemetry()
   tell(telemetry, options)
   const gateway = new Gateway(config, options.identity, telemetry)

@@ -21,12 +21,6 @@ export interface ServeOptions {
 /** How long running calls may go on after a signal. */
 const DRAIN_MS = 5000
 
-/** A reader of our output that goes away ends nothing but that output. */
-export function outliveReaders(): void {
-  process.stdout.on('error', () => {})
-  process.stderr.on('error', () => {})
-}
-
 /** Lets running calls finish, ends every backend. 0 after a clean stop, else the signal's code. */
 export async function shutDown(gateway: Gateway, telemetry: Telemetry, signal: StopSignal): Promise<number> {
   telemetry.emit('gateway.stopping', { reason: signal })

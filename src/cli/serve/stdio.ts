@@ -6,13 +6,12 @@ import { logger, toldAt } from '../../telemetry/log.ts'
 import { EXIT } from '../exit.ts'
 import { nextSignal } from '../signals.ts'
 import type { ServeOptions } from './runtime.ts'
-import { outliveReaders, shutDown } from './runtime.ts'
+import { shutDown } from './runtime.ts'
 import { watchFiles } from './watch.ts'
 
 /** Serves one client on standard input and output until the input ends or a signal comes. */
 export async function serveStdio({ config, identity, ...options }: ServeOptions): Promise<number> {
   const signal = nextSignal()
-  outliveReaders()
   const telemetry = new Telemetry()
   telemetry.subscribe(
     logger(options.format, (line) => process.stderr.write(line)),

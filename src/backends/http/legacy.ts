@@ -13,9 +13,7 @@ import { Answers, resultOf } from '../answers.ts'
 import type { Answer } from './exchange.ts'
 import { refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
-import { networkFault } from './wire.ts'
-
-const BASE = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
+import { JSON_HEADERS, networkFault } from './wire.ts'
 
 /** A session with a legacy server over streamable HTTP (2025-03-26 .. 2025-11-25). */
 export class LegacyHttpLeg implements Leg {
@@ -39,7 +37,7 @@ export class LegacyHttpLeg implements Leg {
     this.capabilities = welcome.capabilities
     this.instructions = welcome.instructions
     this.keepsState = session !== undefined
-    const own = [...BASE, 'mcp-protocol-version', this.revision]
+    const own = [...JSON_HEADERS, 'mcp-protocol-version', this.revision]
     if (session !== undefined) own.push('mcp-session-id', session)
     this.#headers = wire.headers(own)
     this.#answers = new Answers(context, (text) => this.#send(text))
@@ -50,18 +48,8 @@ export class LegacyHttpLeg implements Leg {
     const id = upstreamId()
     const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: context.identity }
     const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
-    const answer = await wire
-      .post(body, wire.headers(BASE), {
-        id,
-        signal,
-        deadline: undefined,
-        streaming: false,
-        maxMessageBytes: context.maxMessageBytes,
-        onMessage: undefined,
-      })
-      .catch((error: unknown) => {
-        throw networkFault(error, wire.address)
-      })
+    const { maxMessageBytes } = context
+    const answer = await wire.postOwn(body, wire.headers(JSON_HEADERS), { id, signal, maxMessageBytes })
     if (answer.kind !== 'message') throw refusal(answer, wire.address)
     const welcome = readInitialized(resultOf(answer.message))
     const session = answer.headers['mcp-session-id']
@@ -154,17 +142,7 @@ export class LegacyHttpLeg implements Leg {
   }
 
   async #send(text: string, signal?: Cancellation): Promise<void> {
-    await this.#wire
-      .post(text, this.#headers, {
-        id: undefined,
-        signal,
-        deadline: undefined,
-        streaming: false,
-        maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: undefined,
-      })
-      .catch((error: unknown) => {
-        throw networkFault(error, this.#wire.address)
-      })
+    const { maxMessageBytes } = this.#context
+    await this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
   }
 }

@@ -14,7 +14,7 @@ import { ChangeStream } from './change-stream.ts'
 import type { Answer } from './exchange.ts'
 import { refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
-import { networkFault } from './wire.ts'
+import { JSON_HEADERS, networkFault } from './wire.ts'
 
 /** A modern server over streamable HTTP (2026-07-28): no session, an envelope and standard headers per request. */
 export class ModernHttpLeg implements Leg {
@@ -104,14 +104,7 @@ function isLegacyRefusal(answer: Answer): boolean {
 const LEGACY_REFUSALS: readonly number[] = [-32_000, -32_001, JSONRPC.invalidRequest]
 
 function modernHeaders(wire: HttpWire): string[] {
-  return wire.headers([
-    'content-type',
-    'application/json',
-    'accept',
-    'application/json, text/event-stream',
-    'mcp-protocol-version',
-    LATEST_MODERN,
-  ])
+  return wire.headers([...JSON_HEADERS, 'mcp-protocol-version', LATEST_MODERN])
 }
 
 /** `server/discover`: the era probe, and the capabilities of a modern server. */
@@ -120,16 +113,7 @@ export async function discover(wire: HttpWire, context: LegContext, signal: Canc
   const method = 'server/discover'
   const params = modernParams({}, {}, context.identity)
   const headers = [...modernHeaders(wire), 'mcp-method', method]
-  try {
-    return await wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
-      id,
-      signal,
-      deadline: undefined,
-      streaming: false,
-      maxMessageBytes: context.maxMessageBytes,
-      onMessage: undefined,
-    })
-  } catch (error) {
-    throw networkFault(error, wire.address)
-  }
+  const { maxMessageBytes } = context
+  const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
+  return wire.postOwn(body, headers, { id, signal, maxMessageBytes })
 }

@@ -9,6 +9,14 @@ import { Exchange } from './exchange.ts'
 const MAX_CONNECTIONS = 1024
 const CONNECT_TIMEOUT_MS = 10_000
 
+/** What every message to a backend says of itself and takes. */
+export const JSON_HEADERS: readonly string[] = [
+  'content-type',
+  'application/json',
+  'accept',
+  'application/json, text/event-stream',
+]
+
 /** The connections of one HTTP backend: kept alive, shared by all its legs. */
 export class HttpWire {
   readonly #pool: Pool
@@ -47,6 +55,23 @@ export class HttpWire {
     const exchange = new Exchange(options)
     this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
     return exchange.answer
+  }
+
+  /**
+   * A message of the gateway's own: nobody's deadline, nothing streamed. `id` is `undefined` for a notification.
+   * Throws the signal's reason, `BACKEND_UNREACHABLE` and `BACKEND_PROTOCOL`.
+   */
+  async postOwn(
+    body: string,
+    headers: string[],
+    { id, signal, maxMessageBytes }: Pick<ExchangeOptions, 'id' | 'signal' | 'maxMessageBytes'>,
+  ): Promise<Answer> {
+    const options = { id, signal, maxMessageBytes, deadline: undefined, streaming: false, onMessage: undefined }
+    try {
+      return await this.post(body, headers, options)
+    } catch (error) {
+      throw networkFault(error, this.address)
+    }
   }
 
   /** A POST whose answer is a stream for a handler of the caller's own. */

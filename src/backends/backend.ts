@@ -1,8 +1,11 @@
 import type { BackendSpec, BackendState, Era, Health, NativeLists } from '../model/backend.ts'
-import type { Cancellation } from '../model/cancellation.ts'
+import type { Caller, ClientPort } from '../model/call.ts'
+import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
+import type { JsonObject } from '../model/json.ts'
+import { NO_PROFILE } from '../model/profile.ts'
 import type { FailureSettings } from '../model/settings.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -11,7 +14,9 @@ import { Connections } from './connections.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { Reply, UpstreamRequest } from './leg.ts'
 import { EraChanged, SessionLost, forgetfulServer } from './leg.ts'
+import { fetchLists } from './lists.ts'
 import type { PoolSettings } from './pool.ts'
+import { ProfileLists } from './profile-lists.ts'
 import { Supervisor } from './supervisor.ts'
 
 export interface BackendOptions {
@@ -20,6 +25,14 @@ export interface BackendOptions {
   maxMessageBytes: number
   pool: PoolSettings
   failure: FailureSettings
+  /** The legacy client that is behind an owner, while its session lives. */
+  clientOf: (owner: OwnerKey) => ClientPort | undefined
+}
+
+/** Who sees something of their own: one owner, who can do what its profile says, or all callers of a profile. */
+export interface Apart {
+  owner?: OwnerKey
+  profile: string
 }
 
 /** One upstream server, called over the right connection. It costs only itself when it fails. */
@@ -29,10 +42,14 @@ export class Backend {
   readonly #supervisor: Supervisor
   readonly #health: HealthChecks
   readonly #breaker: Breaker
-  readonly #ownListeners = new Set<(owner: OwnerKey) => void>()
+  readonly #profileLists: ProfileLists
+  readonly #apartListeners = new Set<(apart: Apart) => void>()
 
   constructor(spec: BackendSpec, options: BackendOptions) {
-    const { identity, telemetry, maxMessageBytes, failure } = options
+    const { identity, telemetry, maxMessageBytes, failure, clientOf } = options
+    const tell = (apart: Apart): void => {
+      for (const listener of this.#apartListeners) listener(apart)
+    }
     this.spec = spec
     this.#breaker = new Breaker(failure.circuitBreaker)
     this.#connections = new Connections(
@@ -43,12 +60,17 @@ export class Backend {
         identity,
         telemetry,
         maxMessageBytes,
-        onListChanged: () => this.#supervisor.refreshSoon(),
+        clientOf,
+        onListChanged: () => this.#onListChanged(),
+        onUpdated: () => {},
         onLost: (error) => this.#supervisor.onLost(error),
       },
-      (owner) => {
-        for (const listener of this.#ownListeners) listener(owner)
-      },
+      tell,
+    )
+    this.#profileLists = new ProfileLists(
+      (caller) => this.#listFor(caller),
+      () => this.lists,
+      (profile) => tell({ profile }),
     )
     this.#supervisor = new Supervisor(spec, this.#connections, telemetry, () => this.#breaker.succeeded())
     this.#health = new HealthChecks(this.#connections.pool, this.#supervisor, spec.endpoint.kind, failure)
@@ -64,10 +86,10 @@ export class Backend {
     return this.#supervisor.subscribe(listener)
   }
 
-  /** The same for what only one owner sees. */
-  subscribeOwn(listener: (owner: OwnerKey) => void): () => void {
-    this.#ownListeners.add(listener)
-    return () => this.#ownListeners.delete(listener)
+  /** The same for what only some callers see. */
+  subscribeApart(listener: (apart: Apart) => void): () => void {
+    this.#apartListeners.add(listener)
+    return () => this.#apartListeners.delete(listener)
   }
 
   get state(): BackendState {
@@ -79,14 +101,25 @@ export class Backend {
     return this.#supervisor.lists
   }
 
-  /** What it offers on this owner's connection, when that differs. */
-  ownLists(owner: OwnerKey): NativeLists | undefined {
-    return this.#connections.ownLists.get(owner)
+  /** What it offers to some callers and not to everybody. */
+  listsApart({ owner, profile }: Apart): NativeLists | undefined {
+    return (owner && this.#connections.ownLists.get(owner)) ?? this.#profileLists.get(profile)
   }
 
-  /** Owners whose connection offers something of its own. */
-  get ownersApart(): Iterable<OwnerKey> {
-    return this.#connections.ownLists.owners
+  /** Whom it offers something of their own. */
+  get apart(): Apart[] {
+    return [...this.#connections.ownLists.apart, ...this.#profileLists.apart.map((profile) => ({ profile }))]
+  }
+
+  /** Finds out what it offers to this caller. `undefined`: that is known. */
+  prepare(caller: Caller): Promise<void> | undefined {
+    if (this.state.kind !== 'ready' || !this.#connections.listsByProfile(caller)) return undefined
+    return this.#profileLists.prepare(caller)
+  }
+
+  /** The era in which a caller of `era` is served, as far as that is known. */
+  servingEra(era: Era): Era {
+    return this.#connections.servingEra(era)
   }
 
   get reachable(): boolean {
@@ -117,7 +150,8 @@ export class Backend {
    * One request in the caller's own era where the server speaks it, over the owner's connection.
    * Throws what `Leg.request` throws, named, and `BACKEND_UNREACHABLE` at once while the backend is away.
    */
-  async call(era: Era, owner: OwnerKey, request: UpstreamRequest): Promise<Reply> {
+  async call(received: UpstreamRequest): Promise<Reply> {
+    const request = this.spec.sharing === 'shared' ? nobodys(received) : received
     try {
       if (this.state.kind !== 'ready') await this.#supervisor.revive(request.signal)
       if (!this.#breaker.admit()) throw resting()
@@ -127,11 +161,11 @@ export class Backend {
     try {
       let reply: Reply
       try {
-        reply = await this.#callOnce(era, owner, request)
+        reply = await this.#callOnce(request)
       } catch (error) {
         // The server forgot the session and did not run the request: a new session may.
         if (!(error instanceof SessionLost)) throw error
-        reply = await this.#callOnce(era, owner, request)
+        reply = await this.#callOnce(request)
       }
       this.#breaker.succeeded()
       return reply
@@ -152,9 +186,40 @@ export class Backend {
     await this.#connections.close()
   }
 
-  async #callOnce(era: Era, owner: OwnerKey, request: UpstreamRequest): Promise<Reply> {
+  /** A notification of a legacy client to the legacy servers that it alone uses. */
+  notify(owner: OwnerKey, method: string, params: JsonObject): void {
+    for (const { leg } of this.#connections.pool.owned(owner)) leg?.notify(method, params)
+  }
+
+  /** How much the servers that this client has for itself are to write. */
+  setLogLevel(owner: OwnerKey, level: string): void {
+    for (const { leg } of this.#connections.pool.owned(owner)) leg?.setLogLevel(level)
+  }
+
+  #onListChanged(): void {
+    this.#profileLists.invalidate()
+    this.#supervisor.refreshSoon()
+  }
+
+  async #listFor(caller: Caller): Promise<NativeLists> {
+    const slot = this.#connections.slotFor(caller)
+    const signal = new Cancellation()
+    const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
+    const timer = setTimeout(() => signal.cancel(late), LIST_LIMIT_MS).unref()
+    slot.inflight++
+    try {
+      const leg = slot.leg ?? (await cancellable(slot.opening, signal))
+      return await fetchLists(leg, signal, () => {}, caller)
+    } finally {
+      clearTimeout(timer)
+      slot.inflight--
+      this.#connections.pool.touch(slot)
+    }
+  }
+
+  async #callOnce(request: UpstreamRequest): Promise<Reply> {
     const { pool } = this.#connections
-    const slot = this.#connections.slotFor(era, owner)
+    const slot = this.#connections.slotFor(request.caller)
     slot.inflight++
     const ended = (): void => {
       slot.inflight--
@@ -164,7 +229,7 @@ export class Backend {
       const leg = slot.leg ?? (await cancellable(slot.opening, request.signal))
       // Bytes may pass only between equal eras: the door cannot translate what it does not parse.
       const reply = await leg.request(
-        slot.era === era || !request.streaming ? request : { ...request, streaming: false },
+        slot.era === request.caller.era || !request.streaming ? request : { ...request, streaming: false },
       )
       if (reply.kind === 'stream') reply.stream.onFinish(ended)
       else ended()
@@ -207,6 +272,9 @@ export class Backend {
   }
 }
 
+/** How long a listing for callers of one profile may take. */
+const LIST_LIMIT_MS = 30_000
+
 const VERDICTS = {
   BACKEND_UNREACHABLE: 'cannot be reached',
   BACKEND_PROTOCOL: 'broke the protocol',
@@ -217,6 +285,21 @@ const VERDICTS = {
 function resting(): GatewayError {
   const key = 'operational.failureHandling.circuitBreaker'
   return new GatewayError('BACKEND_UNREACHABLE', `too many calls in a row failed; it rests (key: ${key})`)
+}
+
+/** A connection that is everybody's is told of nobody's abilities, and nobody gets its log lines (contract 4). */
+function nobodys(request: UpstreamRequest): UpstreamRequest {
+  const { onNotification, caller } = request
+  return {
+    ...request,
+    caller: { ...caller, profile: NO_PROFILE, logLevel: undefined },
+    ask: undefined,
+    onNotification: request.progress
+      ? (notification) => {
+          if (notification.method === 'notifications/progress') onNotification?.(notification)
+        }
+      : undefined,
+  }
 }
 
 /** The wait ends with the caller; the connection goes on opening for the next one. */

@@ -1,8 +1,11 @@
 import type { BackendSpec, Era } from '../model/backend.ts'
+import type { Caller, ClientPort } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
+import type { Profile } from '../model/profile.ts'
+import { NO_PROFILE } from '../model/profile.ts'
 import { createConnector } from './connector.ts'
 import { EraKnowledge } from './eras.ts'
 import type { Connector, Leg, LegContext } from './leg.ts'
@@ -20,19 +23,30 @@ const NO_CONNECTOR: Connector = {
   close: async () => {},
 }
 
+/** What all legs of one backend have in common. */
+export interface Hub extends Omit<LegContext, 'profile' | 'client'> {
+  /** The legacy client that owns a connection, while it is there. */
+  clientOf: (owner: OwnerKey) => ClientPort | undefined
+}
+
 /** The connections of one backend: which one serves whom, in which era. */
 export class Connections {
   readonly pool: LegPool
   readonly ownLists: OwnLists
   readonly #spec: BackendSpec
-  readonly #context: LegContext
+  readonly #context: Hub
   readonly #connector: Connector
   readonly #eras: EraKnowledge
   /** Learnt from the first legacy session over HTTP. */
   #httpKeepsState: boolean | undefined
 
   /** `onOwnChange` is told when what one owner's connection offers has changed. */
-  constructor(spec: BackendSpec, settings: PoolSettings, context: LegContext, onOwnChange: (owner: OwnerKey) => void) {
+  constructor(
+    spec: BackendSpec,
+    settings: PoolSettings,
+    context: Hub,
+    onOwnChange: (apart: { owner: OwnerKey; profile: string }) => void,
+  ) {
     this.#spec = spec
     this.#context = context
     // A spec that is at fault may hold anything for an address.
@@ -45,23 +59,39 @@ export class Connections {
   }
 
   /** The connection for a call. Throws `BACKEND_BUSY` when every one is in use. */
-  slotFor(caller: Era, owner: OwnerKey): Slot {
-    if (this.#eras.isUntried(caller)) this.#trySecondEra(caller)
-    const era = this.#eras.serving(caller)
-    const holder = this.#isShared(era) ? GATEWAY_OWNER : owner
-    const slot = this.pool.find(era, holder)
+  slotFor(caller: Caller): Slot {
+    if (this.#eras.isUntried(caller.era)) this.#trySecondEra(caller.era)
+    const era = this.#eras.serving(caller.era)
+    const shared = this.#isShared(era)
+    const holder = shared ? GATEWAY_OWNER : caller.owner
+    // What many share is told of nobody's abilities.
+    const profile = shared || era === 'modern' ? NO_PROFILE : caller.profile
+    const slot = this.pool.find(era, holder, profile)
     if (slot && !slot.leg?.closed) return slot
-    const adopted = holder !== GATEWAY_OWNER && this.#spec.endpoint.kind !== 'http' && this.pool.adopt(era, holder)
-    return adopted || this.pool.open(era, holder, (signal) => this.#open(era, signal))
+    return (!shared && this.#inherit(era, holder, profile)) || this.#openSlot(era, holder, profile)
+  }
+
+  /** The era in which a caller of `era` is served. */
+  servingEra(era: Era): Era {
+    return this.#eras.serving(era)
+  }
+
+  /** Whether the server may list other things to a caller of this profile than to everybody. */
+  listsByProfile({ era, profile }: Caller): boolean {
+    return (
+      profile !== NO_PROFILE &&
+      this.#spec.sharing !== 'shared' &&
+      !(this.#eras.serving(era) === 'legacy' && this.#isShared('legacy'))
+    )
   }
 
   /** The gateway's own connection, opened when there is none. */
   async own(signal: Cancellation): Promise<{ slot: Slot; fresh: boolean }> {
     const known = this.pool.owned(GATEWAY_OWNER).find((slot) => slot.leg && !slot.leg.closed)
     if (known) return { slot: known, fresh: false }
-    const leg = await this.#open(this.#eras.forListing, signal)
+    const leg = await this.#open(this.#eras.forListing, GATEWAY_OWNER, NO_PROFILE, signal)
     // A call of a shared backend may have opened one meanwhile: two would be one too many.
-    const rival = this.pool.find(leg.era, GATEWAY_OWNER)
+    const rival = this.pool.find(leg.era, GATEWAY_OWNER, NO_PROFILE)
     if (rival && !rival.leg?.closed) {
       await leg.close()
       await rival.opening
@@ -80,15 +110,34 @@ export class Connections {
     await this.#connector.close()
   }
 
-  async #open(era: Era | 'auto', signal: Cancellation): Promise<Leg> {
+  /** A process that was started to be listed need not be started once more for its first client. */
+  #inherit(era: Era, owner: OwnerKey, profile: Profile): Slot | undefined {
+    if (this.#spec.endpoint.kind === 'http') return undefined
+    if (profile === NO_PROFILE) return this.pool.adopt(era, owner)
+    // It was told that nobody is there to be asked: another one takes its place.
+    const spare = this.pool.spare(era)
+    if (!spare) return undefined
+    const slot = this.#openSlot(era, owner, profile)
+    slot.opening.then(() => (spare.inflight === 0 ? this.pool.drop(spare) : undefined)).catch(() => {})
+    return slot
+  }
+
+  #openSlot(era: Era, owner: OwnerKey, profile: Profile): Slot {
+    return this.pool.open(era, owner, profile, (signal) => this.#open(era, owner, profile, signal))
+  }
+
+  async #open(era: Era | 'auto', owner: OwnerKey, profile: Profile, signal: Cancellation): Promise<Leg> {
     let opened: Leg | undefined
+    const { clientOf, ...context } = this.#context
+    // A server may ask before the handshake is over, and a connection may pass to its first client.
+    const client = (): ClientPort | undefined => clientOf((opened && this.pool.slotOf(opened)?.owner) ?? owner)
     const onListChanged = (): void => {
       const slot = opened && this.pool.slotOf(opened)
       if (slot && slot.owner !== GATEWAY_OWNER) this.ownLists.announced(slot)
       // What changed for one may have changed for all.
       this.#context.onListChanged()
     }
-    const leg = await this.#connector.open(era, { ...this.#context, onListChanged }, signal)
+    const leg = await this.#connector.open(era, { ...context, profile, client, onListChanged }, signal)
     opened = leg
     this.#eras.opened(era, leg.era)
     if (leg.era === 'legacy') this.#httpKeepsState = leg.keepsState
@@ -101,8 +150,9 @@ export class Connections {
     const signal = new Cancellation()
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to the search for a second era')
     const timer = setTimeout(() => signal.cancel(late), SECOND_ERA_MS).unref()
+    const { clientOf: _, ...context } = this.#context
     this.#connector
-      .open(era, this.#context, signal)
+      .open(era, { ...context, profile: NO_PROFILE, client: () => undefined }, signal)
       .then(async (leg) => {
         this.#eras.learn(era, true)
         await leg.close()

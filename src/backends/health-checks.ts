@@ -4,7 +4,7 @@ import { GatewayError } from '../model/errors.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { FailureSettings } from '../model/settings.ts'
 import type { Leg } from './leg.ts'
-import { SessionLost } from './leg.ts'
+import { SessionLost, ownRequest } from './leg.ts'
 import type { LegPool, Slot } from './pool.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -54,7 +54,7 @@ export class HealthChecks {
     const timer = setTimeout(() => signal.cancel(late), healthCheckTimeoutMs).unref()
     const method = leg.era === 'legacy' ? 'ping' : 'server/discover'
     try {
-      await leg.request({ method, params: {}, patch: {}, signal, streaming: false })
+      await leg.request(ownRequest(method, {}, signal))
       slot.missed = 0
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'BACKEND_ERROR') {

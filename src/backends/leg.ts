@@ -1,13 +1,15 @@
 import type { Era } from '../model/backend.ts'
-import type { Deadline, Notification, ResultStream } from '../model/call.ts'
+import type { Ask, Caller, ClientPort, Deadline, Notification, ResultStream } from '../model/call.ts'
+import { GATEWAY_CALLER } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import type { Profile } from '../model/profile.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
-/** What every connector needs to know besides its endpoint. */
+/** What every leg needs to know besides its endpoint. */
 export interface LegContext {
   backend: BackendId
   identity: Identity
@@ -16,8 +18,14 @@ export interface LegContext {
   maxMessageBytes: number
   /** The backend said that its lists changed, or they may have changed unseen. */
   onListChanged: () => void
+  /** The backend said that a resource has changed that this leg subscribed to. */
+  onUpdated: (params: JsonObject) => void
   /** The leg is gone without being asked to: process exit. */
   onLost: (error: Error) => void
+  /** What a legacy server is told at the handshake, and may ask for. */
+  profile: Profile
+  /** The one legacy client that this leg belongs to, if there is one: it hears what no request of its own has caused. */
+  client: () => ClientPort | undefined
 }
 
 export interface UpstreamRequest {
@@ -26,12 +34,38 @@ export interface UpstreamRequest {
   params: JsonObject
   /** Top-level fields of `params` that differ for this backend (the native name). */
   patch: JsonObject
+  caller: Caller
   signal: Cancellation
-  deadline?: Deadline | undefined
-  /** Progress of this request, with the gateway's token. Absent: the caller asked for none. */
-  onProgress?: ((notification: Notification) => void) | undefined
+  deadline: Deadline | undefined
+  /** The caller asked for progress. */
+  progress: boolean
+  /** Progress (with the gateway's token) and log messages of this request. Absent: nobody takes any. */
+  onNotification: ((notification: Notification) => void) | undefined
+  /** Absent: a question of the backend is refused. */
+  ask: Ask | undefined
   /** The caller takes a large result as bytes; only then may a reply be a stream. */
   streaming: boolean
+}
+
+/** A request of the gateway's own, or one that only looks something up for `caller`. */
+export function ownRequest(
+  method: string,
+  params: JsonObject,
+  signal: Cancellation,
+  caller: Caller = GATEWAY_CALLER,
+): UpstreamRequest {
+  return {
+    method,
+    params,
+    patch: {},
+    caller,
+    signal,
+    deadline: undefined,
+    progress: false,
+    onNotification: undefined,
+    ask: undefined,
+    streaming: false,
+  }
 }
 
 export type Reply = { kind: 'result'; value: JsonObject; era: Era } | { kind: 'stream'; stream: ResultStream }
@@ -50,6 +84,10 @@ export interface Leg {
    * the signal's reason, or `SessionLost` when the request was not executed and a new leg may repeat it.
    */
   request(request: UpstreamRequest): Promise<Reply>
+  /** A notification of the client to a legacy server; dropped by servers that have no use for it. */
+  notify(method: string, params: JsonObject): void
+  /** How much a legacy server is to write; modern ones are told with each request. */
+  setLogLevel(level: string): void
   /** Starts watching for list changes, as far as the server can tell. */
   listen(): void
   close(): Promise<void>

@@ -1,9 +1,11 @@
 import type { NativeLists } from '../model/backend.ts'
+import type { Caller } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import type { Leg } from './leg.ts'
+import { ownRequest } from './leg.ts'
 
 /** A server that hands out cursors for ever must not keep us for ever. */
 const MAX_PAGES = 1000
@@ -25,14 +27,16 @@ const LISTS: Readonly<Record<'tools' | 'prompts' | 'resources' | 'templates', Li
 
 /**
  * Everything a backend offers, all pages. A list that is announced and then refused counts as empty: servers declare
- * more than they have. `note` hears of it. Throws only when the backend cannot be reached.
+ * more than they have. `note` hears of it. Servers may list other things to callers that can do more: `caller` is whom it
+ * is for, absent everybody. Throws only when the backend cannot be reached.
  */
 export async function fetchLists(
   leg: Leg,
   signal: Cancellation,
   note: (message: string) => void,
+  caller?: Caller,
 ): Promise<NativeLists> {
-  const fetched = (kind: keyof typeof LISTS): Promise<JsonObject[]> => fetchList(leg, LISTS[kind], signal, note)
+  const fetched = (kind: keyof typeof LISTS): Promise<JsonObject[]> => fetchList(leg, LISTS[kind], signal, note, caller)
   const [tools, prompts, resources, templates] = await Promise.all([
     fetched('tools'),
     fetched('prompts'),
@@ -49,6 +53,7 @@ async function fetchList(
   row: ListRow,
   signal: Cancellation,
   note: (message: string) => void,
+  caller: Caller | undefined,
 ): Promise<JsonObject[]> {
   const items: JsonObject[] = []
   if (leg.capabilities[row.capability] === undefined) return items
@@ -58,7 +63,7 @@ async function fetchList(
     let result: JsonObject
     try {
       const params: JsonObject = cursor === undefined ? {} : { cursor }
-      const reply = await leg.request({ method: row.method, params, patch: {}, signal, streaming: false })
+      const reply = await leg.request(ownRequest(row.method, params, signal, caller))
       if (reply.kind === 'stream') throw new GatewayError('BACKEND_PROTOCOL', `${row.method} was answered as a stream`)
       result = reply.value
     } catch (error) {

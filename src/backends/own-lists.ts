@@ -14,26 +14,26 @@ const LIMIT_MS = 30_000
  * own connection listens for changes, so there everybody sees the same.
  */
 export class OwnLists {
-  readonly #lists = new Map<OwnerKey, NativeLists>()
+  readonly #lists = new Map<OwnerKey, { lists: NativeLists; profile: string }>()
   readonly #timers = new Map<OwnerKey, NodeJS.Timeout>()
   /** Numbers the requests for lists. */
   readonly #flights = new Map<OwnerKey, number>()
-  readonly #onChange: (owner: OwnerKey) => void
+  readonly #onChange: (apart: { owner: OwnerKey; profile: string }) => void
   readonly #note: (message: string) => void
 
-  constructor(onChange: (owner: OwnerKey) => void, note: (message: string) => void) {
+  constructor(onChange: (apart: { owner: OwnerKey; profile: string }) => void, note: (message: string) => void) {
     this.#onChange = onChange
     this.#note = note
   }
 
   /** `undefined`: the same as everybody. */
   get(owner: OwnerKey): NativeLists | undefined {
-    return this.#lists.get(owner)
+    return this.#lists.get(owner)?.lists
   }
 
   /** Who sees something of their own. */
-  get owners(): Iterable<OwnerKey> {
-    return this.#lists.keys()
+  get apart(): { owner: OwnerKey; profile: string }[] {
+    return [...this.#lists].map(([owner, { profile }]) => ({ owner, profile }))
   }
 
   /** The server has announced a change on this connection. */
@@ -51,7 +51,8 @@ export class OwnLists {
     clearTimeout(this.#timers.get(owner))
     this.#timers.delete(owner)
     this.#flights.delete(owner)
-    if (this.#lists.delete(owner)) this.#onChange(owner)
+    const known = this.#lists.get(owner)
+    if (this.#lists.delete(owner) && known) this.#onChange({ owner, profile: known.profile })
   }
 
   async #fetch(slot: Slot): Promise<void> {
@@ -66,8 +67,9 @@ export class OwnLists {
       const lists = await fetchLists(slot.leg, signal, this.#note)
       // A late answer must not overwrite a newer one.
       if (slot.leg.closed || this.#flights.get(slot.owner) !== flight) return
-      this.#lists.set(slot.owner, lists)
-      this.#onChange(slot.owner)
+      const profile = slot.profile.key
+      this.#lists.set(slot.owner, { lists, profile })
+      this.#onChange({ owner: slot.owner, profile })
     } finally {
       clearTimeout(timer)
       slot.inflight--

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
+import { NO_PROFILE } from '../model/profile.ts'
 import type { Leg } from './leg.ts'
 import { LegPool } from './pool.ts'
 
@@ -19,7 +20,7 @@ function setup(maxPerBackend = 2) {
 
 /** A connection that is up. */
 async function opened(pool: LegPool, owner: OwnerKey, leg = fakeLeg()) {
-  const slot = pool.open('legacy', owner, async () => leg)
+  const slot = pool.open('legacy', owner, NO_PROFILE, async () => leg)
   await slot.opening
   return { slot, leg }
 }
@@ -27,17 +28,17 @@ async function opened(pool: LegPool, owner: OwnerKey, leg = fakeLeg()) {
 test('connections are kept by era and owner', async () => {
   const { pool } = setup()
   const { slot } = await opened(pool, ME)
-  expect(pool.find('legacy', ME)).toBe(slot)
-  expect(pool.find('modern', ME)).toBeUndefined()
-  expect(pool.find('legacy', YOU)).toBeUndefined()
+  expect(pool.find('legacy', ME, NO_PROFILE)).toBe(slot)
+  expect(pool.find('modern', ME, NO_PROFILE)).toBeUndefined()
+  expect(pool.find('legacy', YOU, NO_PROFILE)).toBeUndefined()
   expect(pool.owned(ME)).toEqual([slot])
 })
 
 test('an attempt that fails is forgotten', async () => {
   const { pool } = setup()
-  const slot = pool.open('legacy', ME, async () => Promise.reject(new Error('no')))
+  const slot = pool.open('legacy', ME, NO_PROFILE, async () => Promise.reject(new Error('no')))
   await expect(slot.opening).rejects.toThrow('no')
-  expect(pool.find('legacy', ME)).toBeUndefined()
+  expect(pool.find('legacy', ME, NO_PROFILE)).toBeUndefined()
 })
 
 test('the idle connection that waited longest makes room; one in use never does', async () => {
@@ -48,8 +49,8 @@ test('the idle connection that waited longest makes room; one in use never does'
   mine.slot.inflight = 1
   await opened(pool, 'session:third' as OwnerKey)
   expect([mine.leg.closed, yours.leg.closed]).toEqual([false, true])
-  pool.find('legacy', 'session:third' as OwnerKey)!.inflight = 1
-  expect(() => pool.open('legacy', YOU, async () => fakeLeg())).toThrow(
+  pool.find('legacy', 'session:third' as OwnerKey, NO_PROFILE)!.inflight = 1
+  expect(() => pool.open('legacy', YOU, NO_PROFILE, async () => fakeLeg())).toThrow(
     expect.objectContaining({ code: 'BACKEND_BUSY' }),
   )
 })
@@ -62,8 +63,8 @@ test("the gateway's own connection takes no place and goes to the first client, 
   own.inflight = 0
   const slot = pool.adopt('legacy', ME)
   expect(slot?.leg).toBe(leg)
-  expect(pool.find('legacy', GATEWAY_OWNER)).toBeUndefined()
-  expect(pool.find('legacy', ME)).toBe(slot)
+  expect(pool.find('legacy', GATEWAY_OWNER, NO_PROFILE)).toBeUndefined()
+  expect(pool.find('legacy', ME, NO_PROFILE)).toBe(slot)
   expect(pool.adopt('legacy', YOU)).toBeUndefined()
 })
 
@@ -83,14 +84,14 @@ test('what is idle for too long or lost is swept, what is in use or our own is n
   expect([own, mine, yours].map(({ leg }) => leg.closed)).toEqual([false, true, false])
   await own.leg.close()
   pool.sweep()
-  expect(pool.find('legacy', GATEWAY_OWNER)).toBeUndefined()
+  expect(pool.find('legacy', GATEWAY_OWNER, NO_PROFILE)).toBeUndefined()
 })
 
 test('an owner that leaves takes its connections along, of both eras', async () => {
   const { pool } = setup(5)
   const mine = await opened(pool, ME)
   const modern = fakeLeg()
-  await pool.open('modern', ME, async () => modern).opening
+  await pool.open('modern', ME, NO_PROFILE, async () => modern).opening
   const yours = await opened(pool, YOU)
   await pool.dropOwner(ME)
   expect([mine.leg.closed, modern.closed, yours.leg.closed]).toEqual([true, true, false])

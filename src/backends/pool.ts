@@ -3,6 +3,8 @@ import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
+import type { Profile } from '../model/profile.ts'
+import { NO_PROFILE } from '../model/profile.ts'
 import type { Leg } from './leg.ts'
 
 export interface PoolSettings {
@@ -18,6 +20,8 @@ const OPENING_LIMIT_MS = 120_000
 /** One upstream connection and who may use it. */
 export interface Slot {
   readonly owner: OwnerKey
+  /** What a legacy server was told that it may ask for. Modern ones are told with each request. */
+  readonly profile: Profile
   readonly era: Era
   readonly opening: Promise<Leg>
   /** Ends the opening. */
@@ -29,7 +33,7 @@ export interface Slot {
   missed: number
 }
 
-/** The upstream connections of one backend, by era and owner. Two owners never meet on one. */
+/** The upstream connections of one backend, by era, owner and profile. Two owners never meet on one. */
 export class LegPool {
   readonly #slots = new Map<string, Slot>()
   /** Connections that were taken out and have not ended yet. */
@@ -45,8 +49,8 @@ export class LegPool {
     this.#now = now
   }
 
-  find(era: Era, owner: OwnerKey): Slot | undefined {
-    return this.#slots.get(key(era, owner))
+  find(era: Era, owner: OwnerKey, profile: Profile): Slot | undefined {
+    return this.#slots.get(key(era, owner, profile))
   }
 
   /** Any live connection of this owner, whatever its era. */
@@ -70,10 +74,10 @@ export class LegPool {
    * Callers that come while it opens share the attempt, which has its own time: it ends with nobody's call.
    * Throws `BACKEND_BUSY` when every connection is in use.
    */
-  open(era: Era, owner: OwnerKey, opening: (signal: Cancellation) => Promise<Leg>): Slot {
+  open(era: Era, owner: OwnerKey, profile: Profile, opening: (signal: Cancellation) => Promise<Leg>): Slot {
     if (owner !== GATEWAY_OWNER) this.#makeRoom()
     const signal = new Cancellation()
-    const slot = this.#slot(era, owner, opening(signal), signal)
+    const slot = this.#slot(era, owner, profile, opening(signal), signal)
     const late = new GatewayError('BACKEND_UNREACHABLE', `no connection within ${OPENING_LIMIT_MS / 1000} s`)
     const timer = setTimeout(() => signal.cancel(late), OPENING_LIMIT_MS).unref()
     slot.opening.then(
@@ -91,16 +95,17 @@ export class LegPool {
 
   /** Takes in a connection that stands already. */
   add(leg: Leg, owner: OwnerKey): Slot {
-    const slot = this.#slot(leg.era, owner, Promise.resolve(leg), new Cancellation())
+    const slot = this.#slot(leg.era, owner, NO_PROFILE, Promise.resolve(leg), new Cancellation())
     slot.leg = leg
     return slot
   }
 
-  #slot(era: Era, owner: OwnerKey, opening: Promise<Leg>, signal: Cancellation): Slot {
-    const slot: Slot = { owner, era, opening, signal, leg: undefined, inflight: 0, lastUsed: this.#now(), missed: 0 }
-    const replaced = this.find(era, owner)
+  #slot(era: Era, owner: OwnerKey, profile: Profile, opening: Promise<Leg>, signal: Cancellation): Slot {
+    const lastUsed = this.#now()
+    const slot: Slot = { owner, profile, era, opening, signal, leg: undefined, inflight: 0, lastUsed, missed: 0 }
+    const replaced = this.find(era, owner, profile)
     if (replaced) this.drop(replaced).catch(() => {})
-    this.#slots.set(key(era, owner), slot)
+    this.#slots.set(key(era, owner, profile), slot)
     return slot
   }
 
@@ -109,13 +114,19 @@ export class LegPool {
    * `undefined` when there is none, or a listing is running on it.
    */
   adopt(era: Era, owner: OwnerKey): Slot | undefined {
-    const spare = this.find(era, GATEWAY_OWNER)
-    if (!spare?.leg || spare.leg.closed || spare.inflight > 0) return undefined
+    const spare = this.spare(era)
+    if (!spare) return undefined
     this.#makeRoom()
-    this.#slots.delete(key(era, GATEWAY_OWNER))
+    this.#forget(spare)
     const slot: Slot = { ...spare, owner, lastUsed: this.#now() }
-    this.#slots.set(key(era, owner), slot)
+    this.#slots.set(key(era, owner, NO_PROFILE), slot)
     return slot
+  }
+
+  /** The gateway's own connection while nothing runs on it. */
+  spare(era: Era): Slot | undefined {
+    const spare = this.find(era, GATEWAY_OWNER, NO_PROFILE)
+    return spare?.leg && !spare.leg.closed && spare.inflight === 0 ? spare : undefined
   }
 
   touch(slot: Slot): void {
@@ -165,7 +176,7 @@ export class LegPool {
   }
 
   #forget(slot: Slot): void {
-    const at = key(slot.era, slot.owner)
+    const at = key(slot.era, slot.owner, slot.profile)
     if (this.#slots.get(at) === slot) this.#slots.delete(at)
   }
 }
@@ -175,6 +186,6 @@ async function closeWhenOpen(slot: Slot): Promise<void> {
   await leg?.close()
 }
 
-function key(era: Era, owner: OwnerKey): string {
-  return era === 'modern' ? `m:${owner}` : `l:${owner}`
+function key(era: Era, owner: OwnerKey, profile: Profile): string {
+  return era === 'modern' ? `m:${owner}` : `l${profile.key}:${owner}`
 }

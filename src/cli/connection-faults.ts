@@ -1,13 +1,13 @@
 import type { Fault } from '../config/faults.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import { GATEWAY_OWNER } from '../model/ids.ts'
+import { GATEWAY_CALLER } from '../model/call.ts'
 import { withGateway } from './session.ts'
 
 /** What only the live backends can tell: who cannot be reached, and names that lead nowhere. */
 export async function connectionFaults(config: GatewayConfig): Promise<Fault[]> {
   return withGateway(config, async (gateway) => {
     const { backends, keeper } = gateway.current
-    const catalogue = await keeper.forList(GATEWAY_OWNER)
+    const catalogue = await keeper.forList(GATEWAY_CALLER)
     const fault = (path: string, message: string, severity: Fault['severity']): Fault => ({
       file: '(backends)',
       line: 0,

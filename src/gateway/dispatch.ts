@@ -1,34 +1,44 @@
 import type { Backend } from '../backends/backend.ts'
-import type { UpstreamRequest } from '../backends/leg.ts'
-import type { Call, Context, Core } from '../model/call.ts'
+import type { Reply } from '../backends/leg.ts'
+import type { Call, Context, Core, Outcome } from '../model/call.ts'
 import type { Catalogue, Entry } from '../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
-import type { JsonObject } from '../model/json.ts'
 import { clip } from '../protocol/clip.ts'
-import { metaOf } from '../protocol/envelope.ts'
 import type { CatalogueKeeper } from './keeper.ts'
+import type { Parking } from './questions/parking.ts'
+import { withoutUrlRequired } from './questions/url-required.ts'
 import { resolveResource } from './templates.ts'
+import { requestFor } from './upstream.ts'
 
 /** The innermost core: finds the entry, follows its route. */
 export function dispatcher(
   keeper: CatalogueKeeper,
   backends: ReadonlyMap<BackendId, Backend>,
   watch: Core['watch'],
+  parking: Parking,
 ): Core {
   return {
-    async catalogue({ owner }, occasion) {
-      const catalogue = occasion === 'welcome' ? await keeper.forWelcome(owner) : await keeper.forList(owner)
+    async catalogue(caller, occasion) {
+      const catalogue = occasion === 'welcome' ? await keeper.forWelcome(caller) : await keeper.forList(caller)
       return { catalogue, connecting: keeper.pending > 0 }
     },
     watch,
     async invoke(call, context) {
-      const { route } = resolveEntry(keeper.view(context.owner), call) ?? (await lateEntry(keeper, call, context))
+      const { route } = resolveEntry(keeper.view(context), call) ?? (await lateEntry(keeper, call, context))
       switch (route.kind) {
         case 'backend': {
           const backend = backends.get(route.backend)
           if (!backend) throw unknownEntry(call, context)
-          return backend.call(context.era, context.owner, requestFor(call, route.native, context))
+          const request = requestFor(call, route.native, context, route.backend)
+          try {
+            if (context.era === 'modern' && backend.servingEra('modern') === 'legacy') {
+              return await parking.invoke(call, context, request, async (last) => outcomeOf(await backend.call(last)))
+            }
+            return outcomeOf(await backend.call(request))
+          } catch (error) {
+            throw withoutUrlRequired(error, context.profile)
+          }
         }
       }
     },
@@ -58,7 +68,7 @@ function findEntry(catalogue: Catalogue, call: Call): Entry | undefined {
 
 /** A call that comes before its backend has been listed, or merged after that, waits as the first list does. */
 async function lateEntry(keeper: CatalogueKeeper, call: Call, context: Context): Promise<Entry> {
-  const entry = resolveEntry(await keeper.forList(context.owner), call)
+  const entry = resolveEntry(await keeper.forList(context), call)
   if (!entry) throw unknownEntry(call, context)
   return entry
 }
@@ -84,41 +94,7 @@ function unknownEntry(call: Call, context: Context): GatewayError {
   }
 }
 
-const METHODS = {
-  tool: 'tools/call',
-  prompt: 'prompts/get',
-  resource: 'resources/read',
-  complete: 'completion/complete',
-} as const satisfies Record<Call['kind'], string>
-
-function requestFor(call: Call, native: string, context: Context): UpstreamRequest {
-  return {
-    method: METHODS[call.kind],
-    params: call.params,
-    patch: patchFor(call, native),
-    signal: context.signal,
-    deadline: context.deadline,
-    onProgress: progressOf(call.params, context),
-    streaming: context.streaming,
-  }
-}
-
-function patchFor(call: Call, native: string): JsonObject {
-  switch (call.kind) {
-    case 'tool':
-    case 'prompt':
-      return { name: native }
-    case 'complete':
-      return call.ref.type === 'prompt' ? { ref: { ...(call.params['ref'] as JsonObject), name: native } } : {}
-    case 'resource':
-      return {}
-  }
-}
-
-/** Progress goes back under the caller's own token; nobody else sees it, and nobody who did not ask. */
-function progressOf(params: JsonObject, context: Context): UpstreamRequest['onProgress'] {
-  const { emit } = context
-  const token = metaOf(params)?.['progressToken']
-  if (!emit || token === undefined) return undefined
-  return ({ method, params: progress }) => emit({ method, params: { ...progress, progressToken: token } })
+function outcomeOf(reply: Reply): Outcome {
+  const asks = reply.kind === 'result' && reply.era === 'modern' && reply.value['resultType'] === 'input_required'
+  return asks ? { kind: 'needs-input', value: reply.value } : reply
 }

@@ -2,12 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
 import { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Change, Core } from '../model/call.ts'
+import type { Apart } from '../backends/backend.ts'
+import type { Caller, Change, ClientPort, Core } from '../model/call.ts'
 import type { OwnerKey } from '../model/ids.ts'
+import type { JsonObject } from '../model/json.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { Generation } from './generation.ts'
+import { Parking } from './questions/parking.ts'
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -20,7 +23,10 @@ export class Gateway {
   /** What doors call. It follows the current generation. */
   readonly core: Core
   readonly #leases = new BackendLeases()
-  readonly #watchers = new Set<{ owner: OwnerKey; listener: (change: Change) => void }>()
+  readonly #watchers = new Set<{ caller: Caller; listener: (change: Change) => void }>()
+  /** Legacy clients whose session lives. */
+  readonly #clients = new Map<OwnerKey, ClientPort>()
+  readonly #parking = new Parking(() => this.#sealer)
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
@@ -31,10 +37,10 @@ export class Gateway {
     this.telemetry = telemetry
     this.#sealer = new Sealer(config.sealingKeys)
     this.core = {
-      catalogue: (context, occasion) => this.#current.core.catalogue(context, occasion),
+      catalogue: (caller, occasion) => this.#current.core.catalogue(caller, occasion),
       invoke: (call, context) => this.#current.core.invoke(call, context),
-      watch: ({ owner }, listener) => {
-        const watcher = { owner, listener }
+      watch: (caller, listener) => {
+        const watcher = { caller, listener }
         this.#watchers.add(watcher)
         return () => this.#watchers.delete(watcher)
       },
@@ -66,13 +72,30 @@ export class Gateway {
     this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
   }
 
+  /** A legacy client has come: backends that it has for itself may turn to it. */
+  admit(owner: OwnerKey, client: ClientPort): void {
+    this.#clients.set(owner, client)
+  }
+
+  /** What a legacy client tells the servers behind the gateway (that its roots have changed). */
+  notify(owner: OwnerKey, method: string, params: JsonObject): void {
+    this.#current.notify(owner, method, params)
+  }
+
+  /** How much the servers that one legacy client has for itself are to write. */
+  setLogLevel(owner: OwnerKey, level: string): void {
+    this.#current.setLogLevel(owner, level)
+  }
+
   /** A client is gone for good: what is open upstream in its name is closed. */
   release(owner: OwnerKey): void {
+    this.#clients.delete(owner)
     this.#current.releaseOwner(owner)
   }
 
   /** Ends every backend after running calls, of replaced generations too, have had `graceMs`. Whether none was cut. */
   async close(graceMs: number): Promise<boolean> {
+    this.#parking.close()
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
     await this.#leases.closeAll()
@@ -85,17 +108,23 @@ export class Gateway {
       identity: this.identity,
       telemetry: this.telemetry,
       watch: (caller, listener) => this.core.watch(caller, listener),
+      clientOf: (owner) => this.#clients.get(owner),
+      parking: this.#parking,
       previous,
-      onChange: (change, owner) => {
-        if (generation === this.#current) this.#announce(change, owner)
+      onChange: (change, apart) => {
+        if (generation === this.#current) this.#announce(change, apart)
       },
     })
     return generation
   }
 
   /** `only`: nobody else sees what has changed. */
-  #announce(change: Change, only?: OwnerKey): void {
+  #announce(change: Change, only?: Apart): void {
     if (!change.tools && !change.prompts && !change.resources) return
-    for (const { owner, listener } of this.#watchers) if (only === undefined || owner === only) listener(change)
+    for (const { caller, listener } of this.#watchers) if (!only || concerns(only, caller)) listener(change)
   }
+}
+
+function concerns({ owner, profile }: Apart, caller: Caller): boolean {
+  return owner === undefined ? caller.profile.key === profile : caller.owner === owner
 }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import type { BackendLeases } from '../backends/leases.ts'
 import { loadConfig } from '../config/load.ts'
 import { Telemetry } from '../telemetry/events.ts'
+import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
+import { Parking } from './questions/parking.ts'
 
 test('a generation that cannot be built gives back what it has taken', async () => {
   const backends = ['one', 'two', 'three'].map((name) => ({ name, command: 'never-started' }))
@@ -22,6 +24,8 @@ test('a generation that cannot be built gives back what it has taken', async () 
       identity: { name: 'vmcp', version: '1' },
       telemetry: new Telemetry(),
       watch: () => () => {},
+      clientOf: () => undefined,
+      parking: new Parking(() => new Sealer()),
       previous: undefined,
       onChange: () => {},
     })

@@ -1,15 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
-import type { Backend } from '../backends/backend.ts'
+import type { Apart, Backend } from '../backends/backend.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Change, Core } from '../model/call.ts'
+import type { Change, ClientPort, Core } from '../model/call.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
+import type { JsonObject } from '../model/json.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { compose } from './compose.ts'
 import { dispatcher, resolveEntry } from './dispatch.ts'
 import { CatalogueKeeper } from './keeper.ts'
+import type { Parking } from './questions/parking.ts'
 import { deadlineLayer } from './layers/deadline.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
 
@@ -18,10 +20,12 @@ export interface GenerationParts {
   identity: Identity
   telemetry: Telemetry
   watch: Core['watch']
+  clientOf: (owner: OwnerKey) => ClientPort | undefined
+  parking: Parking
   /** The generation that this one replaces. */
   previous: Generation | undefined
   /** Told when the lists of this generation change. */
-  onChange: (change: Change, owner?: OwnerKey) => void
+  onChange: (change: Change, apart?: Apart) => void
 }
 
 /** One configuration, alive: its backends, its catalogue, and the core composed over them. */
@@ -46,6 +50,7 @@ export class Generation {
       maxMessageBytes: config.door.maxMessageBytes,
       pool: config.sessions,
       failure: config.failure,
+      clientOf: parts.clientOf,
     }
     try {
       const leased = config.backends.map((spec) => {
@@ -61,19 +66,27 @@ export class Generation {
         telemetry,
         (previous?.keeper.catalogue.version ?? 0) + 1,
         previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
-        (before, after, owner) => parts.onChange(diffCatalogues(before, after), owner),
+        (before, after, apart) => parts.onChange(diffCatalogues(before, after), apart),
       )
       const { keeper } = this
       const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
-      this.core = compose(dispatcher(keeper, byId, parts.watch), [
+      this.core = compose(dispatcher(keeper, byId, parts.watch, parts.parking), [
         observeLayer(telemetry, this.#tally),
-        deadlineLayer(config.timeouts, (call, { owner }) => resolveEntry(keeper.view(owner), call)?.route.backend),
+        deadlineLayer(config.timeouts, (call, context) => resolveEntry(keeper.view(context), call)?.route.backend),
       ])
       for (const { backend, fresh } of leased) if (fresh) backend.start()
     } catch (error) {
       for (const key of this.#keys) leases.release(key)
       throw error
     }
+  }
+
+  notify(owner: OwnerKey, method: string, params: JsonObject): void {
+    for (const backend of this.backends) backend.notify(owner, method, params)
+  }
+
+  setLogLevel(owner: OwnerKey, level: string): void {
+    for (const backend of this.backends) backend.setLogLevel(owner, level)
   }
 
   releaseOwner(owner: OwnerKey): void {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { tool } from '../../test/support/aggregation.ts'
-import type { Backend } from '../backends/backend.ts'
+import type { Apart, Backend } from '../backends/backend.ts'
 import { loadConfig } from '../config/load.ts'
 import type { NativeLists } from '../model/backend.ts'
 import type { OwnerKey } from '../model/ids.ts'
@@ -8,7 +8,7 @@ import { backendId } from '../model/ids.ts'
 import { Telemetry } from '../telemetry/events.ts'
 import { CatalogueKeeper } from './keeper.ts'
 
-const ME = 'session:me' as OwnerKey
+const MINE: Apart = { owner: 'session:me' as OwnerKey, profile: '' }
 const offer = (...names: string[]): NativeLists => ({
   tools: names.map((name) => tool(name)),
   prompts: [],
@@ -20,20 +20,21 @@ const offer = (...names: string[]): NativeLists => ({
 async function kept() {
   const { config } = await loadConfig(['-'], { stdin: JSON.stringify({ backends: [{ name: 'b', command: 'x' }] }) })
   let changed = () => {}
-  let ownChanged = (_owner: OwnerKey) => {}
+  let ownChanged = (_apart: Apart) => {}
   let own: NativeLists | undefined
   const backend = {
     spec: { id: backendId('b') },
     state: { kind: 'ready' },
     reachable: true,
     lists: offer('a'),
-    ownLists: () => own,
-    ownersApart: [],
+    listsApart: () => own,
+    apart: [],
+    prepare: () => undefined,
     subscribe: (listener: typeof changed) => {
       changed = listener
       return () => {}
     },
-    subscribeOwn: (listener: typeof ownChanged) => {
+    subscribeApart: (listener: typeof ownChanged) => {
       ownChanged = listener
       return () => {}
     },
@@ -43,14 +44,14 @@ async function kept() {
   telemetry.subscribe((name, data) => {
     if (name === 'catalogue.note') notes.push((data as { message: string }).message)
   })
-  const told: { before: string[]; after: string[]; owner: OwnerKey | undefined }[] = []
+  const told: { before: string[]; after: string[]; apart: Apart | undefined }[] = []
   const keeper = new CatalogueKeeper(
     [backend as unknown as Backend],
     config!.aggregation,
     telemetry,
     1,
     undefined,
-    (before, after, owner) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], owner }),
+    (before, after, apart) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], apart }),
   )
   return {
     keeper,
@@ -64,7 +65,7 @@ async function kept() {
     },
     changeOwn: (lists: NativeLists) => {
       own = lists
-      ownChanged(ME)
+      ownChanged(MINE)
     },
   }
 }
@@ -74,7 +75,7 @@ test('an owner is told of a change of their own that comes after one for everybo
   changeOwn(offer('a', 'mine'))
   await change(offer('a', 'b'))
   changeOwn(offer('a', 'mine', 'more'))
-  expect(told.at(-1)).toEqual({ before: ['a', 'mine'], after: ['a', 'mine', 'more'], owner: ME })
+  expect(told.at(-1)).toEqual({ before: ['a', 'mine'], after: ['a', 'mine', 'more'], apart: MINE })
 })
 
 test('what has been told is not remembered without bound', async () => {

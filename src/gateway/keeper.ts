@@ -2,9 +2,9 @@ import type { Claims } from '../aggregation/claims.ts'
 import { claimsOf } from '../aggregation/claims.ts'
 import { buildCatalogue } from '../aggregation/build.ts'
 import { estimateTokens } from '../aggregation/tokens.ts'
-import type { Backend } from '../backends/backend.ts'
+import type { Apart, Backend } from '../backends/backend.ts'
+import type { Caller } from '../model/call.ts'
 import type { Catalogue } from '../model/catalogue.ts'
-import type { OwnerKey } from '../model/ids.ts'
 import type { AggregationSettings } from '../model/settings.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
@@ -23,12 +23,12 @@ export class CatalogueKeeper {
   readonly #backends: readonly Backend[]
   readonly #settings: AggregationSettings
   readonly #telemetry: Telemetry
-  readonly #onChange: (before: Catalogue, after: Catalogue, owner?: OwnerKey) => void
+  readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
   readonly #unsubscribe: (() => void)[]
   readonly #waitedFor = new Set<Backend>()
   readonly #toldNotes = new Set<string>()
-  /** Catalogues of owners who see something of their own. */
-  readonly #views = new Map<OwnerKey, { base: Catalogue; catalogue: Catalogue }>()
+  /** Catalogues of those who see something of their own, by owner or by profile. */
+  readonly #views = new Map<string, View>()
   #claims: Claims = new Map()
   /** Shown names are settled: the first list has been given, or every backend has answered. */
   #settled = false
@@ -43,8 +43,8 @@ export class CatalogueKeeper {
     version: number,
     /** Names that are settled already: the configuration before this one gave the same. */
     claims: Claims | undefined,
-    /** With an owner: only what that owner sees has changed. */
-    onChange: (before: Catalogue, after: Catalogue, owner?: OwnerKey) => void,
+    /** With `apart`: only what they see has changed. */
+    onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void,
   ) {
     this.#backends = backends
     this.#settings = settings
@@ -55,10 +55,10 @@ export class CatalogueKeeper {
       this.#settled = true
     }
     this.#catalogue = this.#build(version)
-    for (const owner of new Set(backends.flatMap((backend) => [...backend.ownersApart]))) this.#look(owner)
+    for (const apart of backends.flatMap((backend) => backend.apart)) this.#look(apart)
     this.#unsubscribe = [
       ...backends.map((backend) => backend.subscribe(() => this.#rebuildSoon())),
-      ...backends.map((backend) => backend.subscribeOwn((owner) => this.#onOwnChange(owner))),
+      ...backends.map((backend) => backend.subscribeApart((apart) => this.#onChangeApart(apart))),
     ]
   }
 
@@ -67,30 +67,30 @@ export class CatalogueKeeper {
     return this.#catalogue
   }
 
-  /** As this owner sees it. */
-  view(owner: OwnerKey): Catalogue {
+  /** As this caller sees it. */
+  view({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Catalogue {
     if (this.#views.size === 0) return this.#catalogue
-    const view = this.#views.get(owner)
+    const view = this.#views.get(owner) ?? this.#views.get(profile.key)
     if (!view) return this.#catalogue
     if (view.base !== this.#catalogue) {
       view.base = this.#catalogue
-      view.catalogue = this.#build(this.#catalogue.version, owner)
+      view.catalogue = this.#build(this.#catalogue.version, view.apart)
     }
     return view.catalogue
   }
 
-  #onOwnChange(owner: OwnerKey): void {
-    // What the owner was told of last; `view` would already show what is new.
-    const before = this.#views.get(owner)?.catalogue ?? this.#catalogue
-    this.#look(owner)
-    this.#onChange(before, this.view(owner), owner)
+  #onChangeApart(apart: Apart): void {
+    // What they were told of last; `view` would already show what is new.
+    const before = this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue
+    this.#look(apart)
+    this.#onChange(before, this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue, apart)
   }
 
-  #look(owner: OwnerKey): void {
-    if (this.#backends.some((backend) => backend.ownLists(owner))) {
-      const catalogue = this.#build(this.#catalogue.version, owner)
-      this.#views.set(owner, { base: this.#catalogue, catalogue })
-    } else this.#views.delete(owner)
+  #look(apart: Apart): void {
+    if (this.#backends.some((backend) => backend.listsApart(apart))) {
+      const catalogue = this.#build(this.#catalogue.version, apart)
+      this.#views.set(keyOf(apart), { apart, base: this.#catalogue, catalogue })
+    } else this.#views.delete(keyOf(apart))
   }
 
   /** Absent while names are not settled. */
@@ -104,7 +104,7 @@ export class CatalogueKeeper {
   }
 
   /** For a list: waits for backends that are still connecting, 2 s at most and once for each. */
-  async forList(owner: OwnerKey): Promise<Catalogue> {
+  async forList(caller: Caller): Promise<Catalogue> {
     const fresh = this.#backends.filter(
       (backend) => backend.state.kind === 'connecting' && !this.#waitedFor.has(backend),
     )
@@ -115,13 +115,14 @@ export class CatalogueKeeper {
       ])
       for (const backend of fresh) this.#waitedFor.add(backend)
     }
+    await this.#prepare(caller)
     if (this.#timer) this.#rebuild()
     if (!this.#settled) this.#settle()
-    return this.view(owner)
+    return this.view(caller)
   }
 
   /** For the instructions of a first client: what has answered within a second of the start. */
-  async forWelcome(owner: OwnerKey): Promise<Catalogue> {
+  async forWelcome(caller: Caller): Promise<Catalogue> {
     const left = this.#started + WELCOME_WAIT_MS - Date.now()
     const connecting = this.#backends.filter(({ state }) => state.kind === 'connecting')
     if (left > 0 && connecting.length > 0) {
@@ -131,7 +132,14 @@ export class CatalogueKeeper {
       ])
     }
     if (this.#timer) this.#rebuild()
-    return this.view(owner)
+    return this.view(caller)
+  }
+
+  /** Finds out what callers of this profile see. */
+  async #prepare(caller: Caller): Promise<void> {
+    if (caller.profile.key === '') return
+    const unknown = this.#backends.map((backend) => backend.prepare(caller)).filter((wait) => wait !== undefined)
+    if (unknown.length > 0) await Promise.all(unknown)
   }
 
   close(): void {
@@ -159,9 +167,9 @@ export class CatalogueKeeper {
     this.#tell()
   }
 
-  #build(version: number, owner?: OwnerKey): Catalogue {
+  #build(version: number, apart?: Apart): Catalogue {
     const contributions = this.#backends.map((backend) => {
-      const own = owner === undefined ? undefined : backend.ownLists(owner)
+      const own = apart && backend.listsApart(apart)
       return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
     })
     return buildCatalogue(contributions, this.#settings, this.#claims, version)
@@ -189,6 +197,17 @@ export class CatalogueKeeper {
       pending: this.pending,
     })
   }
+}
+
+interface View {
+  apart: Apart
+  /** What it was built beside. */
+  base: Catalogue
+  catalogue: Catalogue
+}
+
+function keyOf({ owner, profile }: Apart): string {
+  return owner ?? profile
 }
 
 async function answered(backend: Backend): Promise<void> {

@@ -2,8 +2,12 @@ import type { Era } from './backend.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { OwnerKey } from './ids.ts'
+import { GATEWAY_OWNER } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Principal } from './principal.ts'
+import { ANONYMOUS } from './principal.ts'
+import type { Profile } from './profile.ts'
+import { NO_PROFILE } from './profile.ts'
 
 /** One request for something in the catalogue. `params` are kept as received, `_meta` included. */
 export type Call =
@@ -21,22 +25,67 @@ export interface Notification {
 /** Restarted by every sign of life of the backend (contract 4: timeouts count silence). */
 export interface Deadline {
   touch(): void
+  /** A person is being asked: silence does not count until the returned function is called. */
+  hold(): () => void
 }
 
-/** Everything about the caller and the moment; an explicit argument everywhere, never ambient. */
-export interface Context {
+/** Who is asking, in which words; an explicit argument everywhere, never ambient. */
+export interface Caller {
   principal: Principal
-  /** Decides which upstream connection of a `perSession` backend serves this call. */
+  /** Decides which upstream connection of a `perSession` backend serves this caller. */
   owner: OwnerKey
   era: Era
   revision: string
+  /** What the caller can do when a backend turns to it. */
+  profile: Profile
+  /** Least severe log messages that the caller has asked for; absent: it has not said. */
+  logLevel: string | undefined
+}
+
+/** The gateway itself, where it wants something of a backend or looks at the catalogue. */
+export const GATEWAY_CALLER: Caller = {
+  principal: ANONYMOUS,
+  owner: GATEWAY_OWNER,
+  era: 'modern',
+  revision: '',
+  profile: NO_PROFILE,
+  logLevel: undefined,
+}
+
+/** A request of a backend to the user or the client behind the gateway: elicitation, sampling, roots. */
+export interface Question {
+  method: string
+  params: JsonObject
+  /** The client reports progress on its answer. */
+  onProgress?: (params: JsonObject) => void
+}
+
+/**
+ * Puts a question to the caller and resolves with the result that it gives. Rejects with `CLIENT_ERROR` (its JSON-RPC
+ * error), `CANCELLED` when it has left, or the signal's reason.
+ */
+export type Ask = (question: Question, signal: Cancellation) => Promise<JsonObject>
+
+/** A legacy client, to which a backend of its own may turn at any time. */
+export interface ClientPort {
+  readonly profile: Profile
+  /** As it set it; absent: not yet. */
+  readonly logLevel: string | undefined
+  readonly ask: Ask
+  notify(notification: Notification): void
+}
+
+/** One call: its caller and the moment. */
+export interface Context extends Caller {
   signal: Cancellation
   /** Set by the deadline layer. */
   deadline: Deadline | undefined
   /** The door can pass bytes on; otherwise a result always comes parsed. */
   streaming: boolean
-  /** Request-scoped notifications (progress) back to the caller. `undefined`: the caller takes none. */
+  /** Request-scoped notifications (progress, log messages) back to the caller. `undefined`: the caller takes none. */
   emit: ((notification: Notification) => void) | undefined
+  /** `undefined`: the caller is asked by an outcome (modern), or cannot be asked. */
+  ask: Ask | undefined
 }
 
 /** A large result that is still arriving: a whole JSON-RPC response whose id is the gateway's own. */
@@ -60,7 +109,11 @@ export interface ByteSink {
 }
 
 /** `era` is the one whose spelling the value has; the door translates. A stream always has the caller's. */
-export type Outcome = { kind: 'result'; value: JsonObject; era: Era } | { kind: 'stream'; stream: ResultStream }
+export type Outcome =
+  | { kind: 'result'; value: JsonObject; era: Era }
+  | { kind: 'stream'; stream: ResultStream }
+  /** An `InputRequiredResult` (2026-07-28): the call goes on when it is repeated with `inputResponses`. */
+  | { kind: 'needs-input'; value: JsonObject }
 
 /** Which lists changed. */
 export interface Change {
@@ -83,10 +136,10 @@ export interface Sight {
  * Failures are thrown `GatewayError`s.
  */
 export interface Core {
-  catalogue(context: Context, occasion: Occasion): Promise<Sight>
+  catalogue(caller: Caller, occasion: Occasion): Promise<Sight>
   invoke(call: Call, context: Context): Promise<Outcome>
   /** Calls the listener after each change of what this caller sees, until the returned function is called. */
-  watch(caller: Pick<Context, 'principal' | 'owner'>, listener: (change: Change) => void): () => void
+  watch(caller: Caller, listener: (change: Change) => void): () => void
 }
 
 /** A concern around the core. It may refuse or hide, and reaches a backend only through `inner`. */

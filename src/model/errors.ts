@@ -8,6 +8,8 @@ export const JSONRPC = {
   invalidParams: -32602,
   internalError: -32603,
   resourceNotFoundLegacy: -32002,
+  /** 2025-11-25 only. */
+  urlElicitationRequired: -32042,
   headerMismatch: -32020,
   missingClientCapability: -32021,
   unsupportedProtocolVersion: -32022,
@@ -44,6 +46,8 @@ const ERRORS = {
   HEADERS_TOO_LARGE: { http: 431, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
   /** A JSON-RPC error that the backend itself answered; it travels as received. */
   BACKEND_ERROR: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: false },
+  /** A JSON-RPC error that the client answered to a backend's question; the backend gets it as received. */
+  CLIENT_ERROR: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'client', retryable: false },
   BACKEND_UNREACHABLE: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },
   BACKEND_PROTOCOL: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: false },
   BACKEND_BUSY: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },

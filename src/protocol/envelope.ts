@@ -1,6 +1,7 @@
 import type { JsonObject } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import { isRawNumber } from './json.ts'
+import { isLogLevel } from './log-level.ts'
 
 /** `_meta` keys that belong to one hop and are never passed on (2026-07-28, basic/index, "_meta"). */
 export const META = {
@@ -27,6 +28,7 @@ export interface Envelope {
   version: string
   capabilities: JsonObject
   client: JsonObject | undefined
+  logLevel: string | undefined
 }
 
 /**
@@ -43,7 +45,9 @@ export function readEnvelope(params: JsonObject): Envelope | string | undefined 
   if (!isObject(capabilities) || isRawNumber(capabilities))
     return `${META.capabilities} is required and must be an object`
   if (client !== undefined && (!isObject(client) || isRawNumber(client))) return `${META.client} must be an object`
-  return { version, capabilities, client }
+  const logLevel = meta[META.logLevel]
+  if (logLevel !== undefined && !isLogLevel(logLevel)) return `${META.logLevel} must be a log level`
+  return { version, capabilities, client, logLevel }
 }
 
 /** `meta` without the keys of one hop; `undefined` when nothing is left. */

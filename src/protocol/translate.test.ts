@@ -27,8 +27,10 @@ test('to a legacy backend: native name, no envelope, our own progress token', ()
   expect(legacyParams({ a: 1 }, {})).toEqual({ a: 1 })
 })
 
+const HOP = { identity: IDENTITY, capabilities: {} }
+
 test('to a modern backend: an envelope of ours, the client under a vendor key', () => {
-  expect(modernParams(received, {}, IDENTITY)).toEqual({
+  expect(modernParams(received, {}, HOP)).toEqual({
     ...received,
     _meta: {
       traceparent: 't',

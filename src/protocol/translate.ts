@@ -23,19 +23,27 @@ export function legacyParams(params: JsonObject, patch: JsonObject, progressToke
   return { ...rest, ...patch }
 }
 
+/** What the envelope of one request to a modern backend says. */
+export interface ModernHop {
+  identity: Identity
+  /** What the caller can do. */
+  capabilities: JsonObject
+  logLevel?: string | undefined
+  progressToken?: number | undefined
+}
+
 /** The same for a modern backend: our own envelope takes the place of the caller's. */
 export function modernParams(
   params: JsonObject,
   patch: JsonObject,
-  identity: Identity,
-  progressToken?: number,
+  { identity, capabilities, logLevel, progressToken }: ModernHop,
 ): JsonObject {
   const received = metaOf(params)
   const meta = passedMeta(received, progressToken)
   meta[META.version] = LATEST_MODERN
-  // Requests of the backend to the client are not carried on this path, so no capability is offered.
-  meta[META.capabilities] = {}
+  meta[META.capabilities] = capabilities
   meta[META.client] = identity
+  if (logLevel !== undefined) meta[META.logLevel] = logLevel
   const client = received?.[META.client]
   if (client !== undefined) meta[VENDOR_META.client] = client
   return { ...params, ...patch, _meta: meta }
@@ -48,12 +56,21 @@ function passedMeta(received: JsonObject | undefined, progressToken: number | un
   return meta
 }
 
-/** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */
-export function modernResult(kind: string, result: JsonObject, identity: Identity): JsonObject {
-  const received = metaOf(result)
+/** Questions of a backend, or of the gateway for one: as they are, said by us. */
+export function questionsResult(result: JsonObject, identity: Identity): JsonObject {
+  return { ...result, _meta: asServer(metaOf(result), identity) }
+}
+
+function asServer(received: JsonObject | undefined, identity: Identity): JsonObject {
   const meta: JsonObject = { ...received, [META.server]: identity }
   const backend = received?.[META.server]
   if (backend !== undefined) meta[VENDOR_META.server] = backend
+  return meta
+}
+
+/** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */
+export function modernResult(kind: string, result: JsonObject, identity: Identity): JsonObject {
+  const meta = asServer(metaOf(result), identity)
   const out: JsonObject = { ...result, resultType: result['resultType'] ?? 'complete', _meta: meta }
   if (kind === 'resource') {
     out['ttlMs'] = result['ttlMs'] ?? 0

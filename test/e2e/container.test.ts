@@ -7,6 +7,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 
 import { containerConnector } from '../../src/backends/container.ts'
 import type { Leg, LegContext } from '../../src/backends/leg.ts'
+import { ownRequest } from '../../src/backends/leg.ts'
+import { NO_PROFILE } from '../../src/model/profile.ts'
 import type { ContainerEndpoint } from '../../src/model/backend.ts'
 import { Cancellation } from '../../src/model/cancellation.ts'
 import type { BackendId } from '../../src/model/ids.ts'
@@ -101,6 +103,9 @@ function scene(play: string, given: Partial<ContainerEndpoint> = {}) {
     telemetry,
     maxMessageBytes: 1_000_000,
     onListChanged: () => {},
+    onUpdated: () => {},
+    profile: NO_PROFILE,
+    client: () => undefined,
     onLost: (error) => lost.push(error.message),
   }
   const connector = containerConnector({
@@ -127,8 +132,7 @@ const runs = () =>
       return { pid: Number.parseInt(name, 10), ...(JSON.parse(text || '{}') as { args?: string[]; key?: string }) }
     })
 
-const call = (leg: Leg, method: string) =>
-  leg.request({ method, params: {}, patch: {}, signal: new Cancellation(), streaming: false })
+const call = (leg: Leg, method: string) => leg.request(ownRequest(method, {}, new Cancellation()))
 
 test('opens at the same time share one container; secrets are not on its command line; close ends it', async () => {
   const { open, connector } = scene('serve')

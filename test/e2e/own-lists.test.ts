@@ -52,6 +52,6 @@ describe.each(['legacy', 'modern'] as const)('a %s process that adds a tool for 
     await waitFor(async () => (await names(one)).includes('late'))
     await one.terminate()
     const { backends } = gateway.gateway.current
-    await waitFor(() => backends.every((backend) => [...backend.ownersApart].length === 0))
+    await waitFor(() => backends.every((backend) => backend.apart.length === 0))
   })
 })

@@ -1,7 +1,7 @@
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
 import { EraChanged, SessionLost } from '../leg.ts'
-import type { Cancellation } from '../../model/cancellation.ts'
-import { JSONRPC } from '../../model/errors.ts'
+import { Cancellation } from '../../model/cancellation.ts'
+import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_LEGACY } from '../../protocol/revisions.ts'
@@ -11,6 +11,7 @@ import { readInitialized } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
 import { Answers, resultOf } from '../answers.ts'
 import type { Answer } from './exchange.ts'
+import { UpstreamLogLevel } from '../log-level.ts'
 import { refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, networkFault } from './wire.ts'
@@ -26,6 +27,7 @@ export class LegacyHttpLeg implements Leg {
   readonly #context: LegContext
   readonly #headers: string[]
   readonly #answers: Answers
+  readonly #logLevel = new UpstreamLogLevel()
   #stream: ChangeStream | undefined
   #lost = false
   closed = false
@@ -46,7 +48,11 @@ export class LegacyHttpLeg implements Leg {
   /** The handshake. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered, `BACKEND_UNREACHABLE` otherwise. */
   static async open(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<LegacyHttpLeg> {
     const id = upstreamId()
-    const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: context.identity }
+    const params = {
+      protocolVersion: LATEST_LEGACY,
+      capabilities: context.profile.legacy,
+      clientInfo: context.identity,
+    }
     const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
     const { maxMessageBytes } = context
     const answer = await wire.postOwn(body, wire.headers(JSON_HEADERS), { id, signal, maxMessageBytes })
@@ -61,8 +67,9 @@ export class LegacyHttpLeg implements Leg {
   async request(request: UpstreamRequest): Promise<Reply> {
     if (this.#lost) throw new SessionLost()
     const id = upstreamId()
-    const { method, signal, onProgress } = request
-    const params = legacyParams(request.params, request.patch, onProgress ? id : undefined)
+    const { method, signal } = request
+    await this.#logLevel.raise(request, this)
+    const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
     let answer: Answer
     try {
       answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
@@ -71,7 +78,7 @@ export class LegacyHttpLeg implements Leg {
         deadline: request.deadline,
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#answers.take(message, onProgress),
+        onMessage: (message) => this.#answers.take(message, request),
       })
     } catch (error) {
       if (signal.cancelled) this.#cancel(id, signal)
@@ -102,6 +109,14 @@ export class LegacyHttpLeg implements Leg {
     return /session|not initialized/i.test(text)
   }
 
+  notify(method: string, params: JsonObject): void {
+    this.#send(notificationText(method, params)).catch(() => {})
+  }
+
+  setLogLevel(level: string): void {
+    this.#logLevel.tell(level, this, new Cancellation()).catch(() => {})
+  }
+
   listen(): void {
     if (this.#stream || this.closed) return
     const headers = this.#headers.slice()
@@ -118,6 +133,7 @@ export class LegacyHttpLeg implements Leg {
     if (this.closed) return
     this.closed = true
     this.#stream?.close()
+    this.#answers.end(new GatewayError('CANCELLED', 'the connection to the backend has ended'))
     if (this.keepsState && !this.#lost) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1000).unref()

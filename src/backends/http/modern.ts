@@ -8,6 +8,7 @@ import { upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
 import { modernParams } from '../../protocol/translate.ts'
 import { Answers, resultOf } from '../answers.ts'
+import { hopOf, ownHop } from '../hop.ts'
 import type { Welcome } from '../welcome.ts'
 import { listenFilter } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
@@ -42,8 +43,8 @@ export class ModernHttpLeg implements Leg {
 
   async request(request: UpstreamRequest): Promise<Reply> {
     const id = upstreamId()
-    const { method, onProgress } = request
-    const params = modernParams(request.params, request.patch, this.#context.identity, onProgress ? id : undefined)
+    const { method } = request
+    const params = modernParams(request.params, request.patch, hopOf(request, this.#context.identity, id))
     const headers = this.#headersFor(method, params)
     let answer: Answer
     try {
@@ -53,7 +54,7 @@ export class ModernHttpLeg implements Leg {
         deadline: request.deadline,
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#answers.take(message, onProgress),
+        onMessage: (message) => this.#answers.take(message, request),
       })
     } catch (error) {
       throw networkFault(error, this.#wire.address)
@@ -71,6 +72,11 @@ export class ModernHttpLeg implements Leg {
     return headers
   }
 
+  /** Modern servers take no notifications over HTTP. */
+  notify(): void {}
+
+  setLogLevel(): void {}
+
   listen(): void {
     if (this.#stream || this.closed) return
     const notifications = listenFilter(this.capabilities)
@@ -78,7 +84,7 @@ export class ModernHttpLeg implements Leg {
     this.#stream = new ChangeStream({
       open: (handler) => {
         const method = 'subscriptions/listen'
-        const params = modernParams({ notifications }, {}, this.#context.identity)
+        const params = modernParams({ notifications }, {}, ownHop(this.#context.identity))
         const body = JSON.stringify({ jsonrpc: '2.0', id: upstreamId(), method, params })
         this.#wire.open(body, this.#headersFor(method, params), handler)
       },
@@ -111,7 +117,7 @@ function modernHeaders(wire: HttpWire): string[] {
 export async function discover(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
   const id = upstreamId()
   const method = 'server/discover'
-  const params = modernParams({}, {}, context.identity)
+  const params = modernParams({}, {}, ownHop(context.identity))
   const headers = [...modernHeaders(wire), 'mcp-method', method]
   const { maxMessageBytes } = context
   const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })

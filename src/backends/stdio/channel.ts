@@ -1,4 +1,4 @@
-import type { Deadline, Notification } from '../../model/call.ts'
+import type { Deadline } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import type { StdioEndpoint } from '../../model/backend.ts'
 import { GatewayError } from '../../model/errors.ts'
@@ -6,6 +6,7 @@ import type { JsonObject } from '../../model/json.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { notificationText, parseMessage, upstreamId } from '../../protocol/jsonrpc.ts'
 import { LineReader } from '../../protocol/lines.ts'
+import type { Scope } from '../answers.ts'
 import { Answers } from '../answers.ts'
 import type { LegContext } from '../leg.ts'
 import { ServerProcess } from './process.ts'
@@ -17,8 +18,8 @@ const LAST_WORDS = 3
 interface Pending {
   resolve: (message: Message & { kind: 'response' | 'error' }) => void
   reject: (error: Error) => void
-  onProgress: ((notification: Notification) => void) | undefined
-  deadline: Deadline | undefined
+  /** Absent: a request of the gateway's own. */
+  scope: Scope | undefined
 }
 
 export interface ChannelRequest {
@@ -26,8 +27,8 @@ export interface ChannelRequest {
   /** Receives the request's id, which is also its progress token. */
   params: (id: number) => JsonObject
   signal?: Cancellation
-  deadline?: Deadline | undefined
-  onProgress?: ((notification: Notification) => void) | undefined
+  /** What belongs to this request besides its answer. */
+  scope?: Scope
   /** The error for a request that the process did not live to read. Absent: how it ended. */
   unread?: () => Error
 }
@@ -72,10 +73,10 @@ export class StdioChannel {
   /** Throws the signal's reason, or `BACKEND_UNREACHABLE` when the process ends first. */
   async request(request: ChannelRequest): Promise<Message & { kind: 'response' | 'error' }> {
     if (this.#end) throw this.#end
-    const { method, signal, deadline, onProgress, unread } = request
+    const { method, signal, scope, unread } = request
     const id = upstreamId()
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, deadline, onProgress })
+      this.#pending.set(id, { resolve, reject, scope })
       signal?.onCancel((reason) => {
         if (!this.#pending.delete(id)) return
         this.notify('notifications/cancelled', { requestId: id, reason: reason.message })
@@ -110,11 +111,30 @@ export class StdioChannel {
     if (message.kind === 'invalid') this.#onNoise(line)
     else if (message.kind === 'response' || message.kind === 'error') this.#settle(message)
     else {
-      const token = message.kind === 'notification' ? message.params['progressToken'] : undefined
-      const pending = typeof token === 'number' ? this.#pending.get(token) : undefined
-      pending?.deadline?.touch()
-      this.#answers.take(message, pending?.onProgress)
+      const scope = this.#scopeOf(message)
+      scope?.deadline?.touch()
+      this.#answers.take(message, scope)
     }
+  }
+
+  /**
+   * The request that a message came of. Progress names it. Of a question or a log line one process does not say:
+   * it is attributed when only one caller can be meant, so that nothing reaches a wrong client.
+   */
+  #scopeOf(message: Message): Scope | undefined {
+    if (message.kind === 'notification' && message.method === 'notifications/progress') {
+      const token = message.params['progressToken']
+      return typeof token === 'number' ? this.#pending.get(token)?.scope : undefined
+    }
+    const asks = message.kind === 'request'
+    const candidates: Scope[] = []
+    for (const { scope } of this.#pending.values()) {
+      if (asks ? scope?.ask : scope?.onNotification) candidates.push(scope as Scope)
+    }
+    const latest = candidates.at(-1)
+    if (!latest || candidates.length === 1) return latest
+    // Every call on the process of a legacy session is that session's.
+    return this.#context.client() ? { ...latest, deadline: together(candidates) } : undefined
   }
 
   #settle(message: Message & { kind: 'response' | 'error' }): void {
@@ -151,9 +171,25 @@ export class StdioChannel {
   #fail(error: Error): void {
     if (this.#end) return
     this.#end = error
+    this.#answers.end(error)
     for (const pending of this.#pending.values()) pending.reject(error)
     this.#pending.clear()
     if (!this.#closing) this.#context.onLost(error)
+  }
+}
+
+/** Any of several calls may be the one that waits for a person. */
+function together(scopes: readonly Scope[]): Deadline {
+  return {
+    touch: () => {
+      for (const { deadline } of scopes) deadline?.touch()
+    },
+    hold: () => {
+      const held = scopes.map(({ deadline }) => deadline?.hold())
+      return () => {
+        for (const release of held) release?.()
+      }
+    },
   }
 }
 

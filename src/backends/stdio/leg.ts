@@ -1,13 +1,15 @@
 import type { Era, StdioEndpoint } from '../../model/backend.ts'
-import type { Cancellation } from '../../model/cancellation.ts'
+import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { LATEST_LEGACY } from '../../protocol/revisions.ts'
 import { legacyParams, modernParams } from '../../protocol/translate.ts'
 import { resultOf } from '../answers.ts'
+import { hopOf, ownHop } from '../hop.ts'
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
 import { SessionLost } from '../leg.ts'
+import { UpstreamLogLevel } from '../log-level.ts'
 import type { Welcome } from '../welcome.ts'
 import { listenFilter, readDiscovered, readInitialized } from '../welcome.ts'
 import { StdioChannel } from './channel.ts'
@@ -24,6 +26,7 @@ export class StdioLeg implements Leg {
   readonly keepsState = true
   readonly #channel: StdioChannel
   readonly #context: LegContext
+  readonly #logLevel = new UpstreamLogLevel()
   #listening = false
 
   private constructor(channel: StdioChannel, context: LegContext, era: Era, welcome: Welcome) {
@@ -90,7 +93,11 @@ export class StdioLeg implements Leg {
   }
 
   static async #initialize(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
-    const params = { protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: context.identity }
+    const params = {
+      protocolVersion: LATEST_LEGACY,
+      capabilities: context.profile.legacy,
+      clientInfo: context.identity,
+    }
     const answer = await channel.request({ method: 'initialize', params: () => params, signal })
     const welcome = readInitialized(resultOf(answer))
     channel.notify('notifications/initialized', {})
@@ -98,7 +105,7 @@ export class StdioLeg implements Leg {
   }
 
   static async #discover(channel: StdioChannel, context: LegContext, signal: Cancellation): Promise<StdioLeg> {
-    const params = modernParams({}, {}, context.identity)
+    const params = modernParams({}, {}, ownHop(context.identity))
     const answer = await channel.request({ method: 'server/discover', params: () => params, signal })
     const welcome = readDiscovered(resultOf(answer))
     if (!welcome)
@@ -111,22 +118,29 @@ export class StdioLeg implements Leg {
   }
 
   async request(request: UpstreamRequest): Promise<Reply> {
-    const { onProgress } = request
     const { era } = this
+    if (era === 'legacy') await this.#logLevel.raise(request, this)
     const { identity } = this.#context
     const message: Message & { kind: 'response' | 'error' } = await this.#channel.request({
       method: request.method,
       params: (id) => {
-        const token = onProgress ? id : undefined
         const { params, patch } = request
-        return era === 'modern' ? modernParams(params, patch, identity, token) : legacyParams(params, patch, token)
+        if (era === 'modern') return modernParams(params, patch, hopOf(request, identity, id))
+        return legacyParams(params, patch, request.progress ? id : undefined)
       },
       signal: request.signal,
-      deadline: request.deadline,
-      onProgress,
+      scope: request,
       unread: () => new SessionLost(),
     })
     return { kind: 'result', value: resultOf(message), era }
+  }
+
+  notify(method: string, params: JsonObject): void {
+    if (this.era === 'legacy') this.#channel.notify(method, params)
+  }
+
+  setLogLevel(level: string): void {
+    if (this.era === 'legacy') this.#logLevel.tell(level, this, new Cancellation()).catch(() => {})
   }
 
   listen(): void {
@@ -137,7 +151,7 @@ export class StdioLeg implements Leg {
     this.#listening = true
     const { identity } = this.#context
     this.#channel
-      .request({ method: 'subscriptions/listen', params: () => modernParams({ notifications }, {}, identity) })
+      .request({ method: 'subscriptions/listen', params: () => modernParams({ notifications }, {}, ownHop(identity)) })
       .catch(() => {})
   }
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Context } from '../../model/call.ts'
+import { GATEWAY_CALLER } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { principalOwner } from '../../model/ids.ts'
@@ -33,14 +34,14 @@ export const callCommand: Command = {
     const { config } = await loadOrExit(sourceOf(args, files))
     return withGateway(config, async (gateway) => {
       const context: Context = {
-        principal: ANONYMOUS,
+        ...GATEWAY_CALLER,
         owner: principalOwner(principalKey(ANONYMOUS)),
-        era: 'modern',
         revision: LATEST_MODERN,
         signal: new Cancellation(),
         deadline: undefined,
         streaming: false,
         emit: ({ params }) => printError(`progress: ${JSON.stringify(params['message'] ?? params['progress'])}`),
+        ask: undefined,
       }
       const params: JsonObject = { name: tool, arguments: parameters, _meta: { progressToken: 1 } }
       const outcome = await gateway.core
@@ -52,7 +53,7 @@ export const callCommand: Command = {
             error.code === 'NOT_AVAILABLE' ? `tools: ${known.join(', ').slice(0, 1000) || 'none'}` : undefined
           throw new CliError(EXIT.failed, error.message, hint)
         })
-      if (outcome.kind === 'stream') throw new Error('a stream was not asked for')
+      if (outcome.kind !== 'result') throw new Error(`a ${outcome.kind} was not asked for`)
       const result = outcome.value
       if (args.on('json')) print(JSON.stringify(result, null, 2))
       else showContent(result)

@@ -2,7 +2,7 @@ import { estimateTokens } from '../../aggregation/tokens.ts'
 import type { BackendFault } from '../../model/backend.ts'
 import type { Entry } from '../../model/catalogue.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
-import { GATEWAY_OWNER } from '../../model/ids.ts'
+import { GATEWAY_CALLER } from '../../model/call.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
@@ -48,7 +48,7 @@ export const toolsCommand: Command = {
   run: async (args) => {
     const { config } = await loadOrExit(sourceOf(args))
     return withGateway(config, async (gateway) => {
-      const catalogue = await gateway.current.keeper.forList(GATEWAY_OWNER)
+      const catalogue = await gateway.current.keeper.forList(GATEWAY_CALLER)
       const report = reportOf(gateway)
       if (args.on('json')) print(JSON.stringify(report, null, 2))
       else show(report)

@@ -6,7 +6,7 @@ test.each([
   [{ protocolVersion: '2026-07-28', capabilities: {}, clientInfo: { name: 5 } }, '2025-11-25', 'unknown'],
   [{ protocolVersion: 'x', capabilities: {} }, '2025-11-25', 'unknown'],
 ])('%j', (params, revision, client) => {
-  expect(handshakeOf(params)).toEqual({ revision, client })
+  expect(handshakeOf(params)).toMatchObject({ revision, client })
 })
 
 test.each([

@@ -1,6 +1,8 @@
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import type { Profile } from '../../model/profile.ts'
+import { profileOf } from '../../protocol/capabilities.ts'
 import { negotiateLegacy } from '../../protocol/revisions.ts'
 
 export interface Handshake {
@@ -8,6 +10,8 @@ export interface Handshake {
   revision: string
   /** What the client calls itself, for people. */
   client: string
+  /** What it can do. */
+  profile: Profile
 }
 
 /** The params of a legacy `initialize` (basic/lifecycle, "Initialization"). Throws `PARAMS_INVALID`. */
@@ -16,8 +20,10 @@ export function handshakeOf({ protocolVersion, capabilities, clientInfo }: JsonO
     throw new GatewayError('PARAMS_INVALID', 'Invalid params: initialize needs "protocolVersion" and "capabilities"')
   }
   const name = isObject(clientInfo) ? clientInfo['name'] : undefined
+  const revision = negotiateLegacy(protocolVersion)
   return {
-    revision: negotiateLegacy(protocolVersion),
+    revision,
+    profile: profileOf(capabilities, revision),
     client: typeof name === 'string' ? name.slice(0, 100) : 'unknown',
   }
 }

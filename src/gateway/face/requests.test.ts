@@ -15,7 +15,7 @@ test('what a welcome says comes from the core, so that layers may change it', as
   }
   const gateway = { core, identity: { name: 'vmcp', version: '1' } } as unknown as Gateway
   const answer = async (era: Context['era'], method: string, params = {}) => {
-    const given = await answerRequest(gateway, method, params, { era, principal: ANONYMOUS } as Context)
+    const given = await answerRequest(gateway, method, params, { era, principal: ANONYMOUS } as Context, undefined)
     return given.kind === 'text' ? (JSON.parse(given.text) as unknown) : undefined
   }
   const hello = { protocolVersion: '2025-06-18', capabilities: {} }

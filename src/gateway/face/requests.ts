@@ -9,8 +9,11 @@ import { META } from '../../protocol/envelope.ts'
 import { isRawNumber } from '../../protocol/json.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
 import { SUPPORTED_MODERN } from '../../protocol/revisions.ts'
-import { legacyResult, modernResult } from '../../protocol/translate.ts'
+import { legacyResult, modernResult, questionsResult } from '../../protocol/translate.ts'
 import type { Gateway } from '../gateway.ts'
+import { invokeAsking } from '../questions/rounds.ts'
+import { LOG_LEVELS, isLogLevel } from '../../protocol/log-level.ts'
+import type { LegacyClient } from './legacy-client.ts'
 import { handshakeOf } from './handshake.ts'
 import { listPage } from './lists.ts'
 
@@ -20,15 +23,24 @@ export type Answer = { kind: 'text'; text: string } | { kind: 'stream'; stream: 
 interface Method {
   /** A method that is not of this era does not exist there. */
   eras: readonly Era[]
-  answer: (gateway: Gateway, params: JsonObject, context: Context) => Answer | Promise<Answer>
+  answer: (
+    gateway: Gateway,
+    params: JsonObject,
+    context: Context,
+    client: LegacyClient | undefined,
+  ) => Answer | Promise<Answer>
 }
+
+/** The empty result. */
+const DONE: Answer = { kind: 'text', text: '{}' }
 
 const BOTH: readonly Era[] = ['legacy', 'modern']
 
 /** Every request that the gateway answers. An absent row is a method that does not exist. */
 const METHODS: Readonly<Record<string, Method>> = {
   initialize: { eras: ['legacy'], answer: initialize },
-  ping: { eras: ['legacy'], answer: () => ({ kind: 'text', text: '{}' }) },
+  ping: { eras: ['legacy'], answer: () => DONE },
+  'logging/setLevel': { eras: ['legacy'], answer: setLevel },
   'server/discover': { eras: ['modern'], answer: discover },
   'tools/list': list('tools'),
   'prompts/list': list('prompts'),
@@ -59,16 +71,17 @@ const METHODS: Readonly<Record<string, Method>> = {
   },
 }
 
-/** Answers one request of either era. Throws `GatewayError`s. */
+/** Answers one request of either era; legacy ones come from a `client` that shook hands. Throws `GatewayError`s. */
 export function answerRequest(
   gateway: Gateway,
   method: string,
   params: JsonObject,
   context: Context,
+  client: LegacyClient | undefined,
 ): Answer | Promise<Answer> {
   const row = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined
   if (!row?.eras.includes(context.era)) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
-  return row.answer(gateway, params, context)
+  return row.answer(gateway, params, context, client)
 }
 
 /** What the gateway carries, whatever backends there are: lists change, so clients must be told that they may. */
@@ -77,6 +90,7 @@ const CAPABILITIES: JsonObject = {
   prompts: { listChanged: true },
   resources: { listChanged: true },
   completions: {},
+  logging: {},
 }
 
 async function initialize(gateway: Gateway, params: JsonObject, context: Context): Promise<Answer> {
@@ -124,9 +138,32 @@ function list(kind: ListKind): Method {
 }
 
 async function invoke(gateway: Gateway, call: Call, context: Context): Promise<Answer> {
-  const outcome = await gateway.core.invoke(call, context)
-  if (outcome.kind === 'stream') return outcome
-  return { kind: 'text', text: JSON.stringify(resultFor(gateway, call, outcome, context)) }
+  const { core, identity } = gateway
+  const outcome = context.era === 'modern' ? await core.invoke(call, context) : await invokeAsking(core, call, context)
+  switch (outcome.kind) {
+    case 'stream':
+      return outcome
+    case 'needs-input':
+      return { kind: 'text', text: JSON.stringify(questionsResult(outcome.value, identity)) }
+    case 'result':
+      return { kind: 'text', text: JSON.stringify(resultFor(gateway, call, outcome, context)) }
+  }
+}
+
+function setLevel(
+  gateway: Gateway,
+  { level }: JsonObject,
+  _context: Context,
+  client: LegacyClient | undefined,
+): Answer {
+  if (!isLogLevel(level)) {
+    throw new GatewayError('PARAMS_INVALID', `Invalid params: "level" must be one of ${LOG_LEVELS.join(', ')}`)
+  }
+  if (client) {
+    client.logLevel = level
+    gateway.setLogLevel(client.owner, level)
+  }
+  return DONE
 }
 
 function resultFor(gateway: Gateway, call: Call, outcome: Outcome & { kind: 'result' }, context: Context): JsonObject {

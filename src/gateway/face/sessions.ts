@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Change } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
-import type { OwnerKey, SessionId } from '../../model/ids.ts'
+import type { SessionId } from '../../model/ids.ts'
 import { sessionOwner } from '../../model/ids.ts'
 import type { Principal } from '../../model/principal.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { Gateway } from '../gateway.ts'
-import { Chain } from '../../model/chain.ts'
+import { notificationText } from '../../protocol/jsonrpc.ts'
 import { NO_CHANGE, mergeChanges, noticesOf } from './changes.ts'
-import type { RunningCall } from './running.ts'
+import type { Handshake } from './handshake.ts'
+import { LegacyClient } from './legacy-client.ts'
 
 const MAX_SESSIONS = 10_000
 const IDLE_MS = 30 * 60_000
@@ -17,32 +18,27 @@ const MAX_STREAMS = 4
 
 /** A stream on which a session receives what is not an answer to its requests. */
 export interface SessionStream {
-  send(method: string): void
+  send(json: string): boolean
   close(): void
 }
 
 /** One legacy client that shook hands over HTTP. */
-export class Session {
+export class Session extends LegacyClient {
   readonly id: SessionId
-  readonly owner: OwnerKey
-  readonly principal: Principal
-  readonly revision: string
-  readonly running = new Chain<RunningCall>()
   lastSeen = Date.now()
   /** GET streams, oldest first. Each message goes to the newest. */
   #streams: SessionStream[] = []
   /** Changes that nobody could be told of yet. */
   #missed: Change = NO_CHANGE
 
-  constructor(principal: Principal, revision: string) {
-    this.id = randomUUID() as string as SessionId
-    this.owner = sessionOwner(this.id)
-    this.principal = principal
-    this.revision = revision
+  constructor(principal: Principal, handshake: Handshake) {
+    const id = randomUUID() as string as SessionId
+    super(principal, sessionOwner(id), handshake, (json) => this.#streams.at(-1)?.send(json) ?? false)
+    this.id = id
   }
 
   get idle(): boolean {
-    return this.#streams.length === 0 && this.running.size === 0
+    return this.#streams.length === 0 && this.running.size === 0 && !this.isAsked
   }
 
   /** A client that lost its stream without our noticing must not be locked out: the oldest goes instead. */
@@ -61,7 +57,7 @@ export class Session {
 
   tell(change: Change): void {
     const stream = this.#streams.at(-1)
-    if (stream) for (const method of noticesOf(change)) stream.send(method)
+    if (stream) for (const method of noticesOf(change)) stream.send(notificationText(method, {}))
     else this.#missed = mergeChanges(this.#missed, change)
   }
 
@@ -71,9 +67,9 @@ export class Session {
     this.#streams = []
   }
 
-  end(reason: Error): void {
+  override end(reason: Error): void {
+    super.end(reason)
     this.endStreams()
-    for (const { signal } of this.running) signal.cancel(reason)
   }
 }
 
@@ -93,11 +89,13 @@ export class Sessions {
   }
 
   /** Throws `SESSIONS_EXHAUSTED` when every place is taken by a session in use. */
-  open(principal: Principal, revision: string, client: string): Session {
+  open(principal: Principal, handshake: Handshake): Session {
     if (this.#sessions.size >= MAX_SESSIONS) this.#makeRoom()
-    const session = new Session(principal, revision)
+    const session = new Session(principal, handshake)
     const unwatch = this.#gateway.core.watch(session, (change) => session.tell(change))
+    this.#gateway.admit(session.owner, session)
     this.#sessions.set(session.id, { session, unwatch })
+    const { client, revision } = handshake
     this.#gateway.telemetry.emit('session.opened', { client, revision, sessions: this.#sessions.size })
     return session
   }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Call, Context, Core, Outcome, ResultStream } from '../../model/call.ts'
+import { GATEWAY_CALLER } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { backendId, type OwnerKey } from '../../model/ids.ts'
-import { ANONYMOUS } from '../../model/principal.ts'
 import type { TimeoutSettings } from '../../model/settings.ts'
 import { deadlineLayer } from './deadline.ts'
 
@@ -30,14 +30,14 @@ interface Running {
 
 function start(call: Call, backend = 'one', settings = SETTINGS): Running {
   const context: Context = {
-    principal: ANONYMOUS,
+    ...GATEWAY_CALLER,
     owner: 'o' as OwnerKey,
     era: 'legacy',
-    revision: '2025-11-25',
     signal: new Cancellation(),
     deadline: undefined,
     streaming: true,
     emit: undefined,
+    ask: undefined,
   }
   let answer!: (outcome: Outcome) => void
   let inside = context

@@ -68,6 +68,8 @@ class CallTimer implements Deadline {
   readonly #signal: Cancellation
   readonly #start = performance.now()
   #last = this.#start
+  /** People who are being asked. */
+  #held = 0
   #timer: NodeJS.Timeout
 
   constructor(limit: Limit, maxMs: number, signal: Cancellation) {
@@ -81,12 +83,24 @@ class CallTimer implements Deadline {
     this.#last = performance.now()
   }
 
+  hold(): () => void {
+    this.#held++
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      this.#held--
+      this.touch()
+    }
+  }
+
   clear(): void {
     clearTimeout(this.#timer)
   }
 
   check(): void {
     const now = performance.now()
+    if (this.#held > 0) this.#last = now
     const left = this.#limit.ms - (now - this.#last)
     const leftAtAll = this.#maxMs - (now - this.#start)
     // Timers fire up to a millisecond early.

@@ -159,7 +159,7 @@ export class HttpDoor {
             'Bad Request: JSON-RPC responses cannot be posted to this endpoint',
           )
         }
-        return this.#legacy.response(req, res, principal)
+        return this.#legacy.response(req, res, message, principal)
       case 'batch':
         throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: JSON-RPC batches are not served')
       case 'invalid':

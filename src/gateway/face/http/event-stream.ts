@@ -27,10 +27,15 @@ export class EventStream {
     })
   }
 
-  send(json: string): void {
-    if (this.#res.writableEnded) return
-    if (this.#res.writableLength > MAX_WAITING) this.#res.destroy()
-    else this.#res.write(sseMessage(json))
+  /** False: it cannot be delivered. */
+  send(json: string): boolean {
+    if (this.#res.writableEnded || this.#res.destroyed) return false
+    if (this.#res.writableLength > MAX_WAITING) {
+      this.#res.destroy()
+      return false
+    }
+    this.#res.write(sseMessage(json))
+    return true
   }
 
   /** A stream that has ended may stay open for as long as its client does not read. */

@@ -3,11 +3,12 @@ import type { Context } from '../../../model/call.ts'
 import { GatewayError } from '../../../model/errors.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
-import { notificationText } from '../../../protocol/jsonrpc.ts'
+import type { Message } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
 import { handshakeOf } from '../handshake.ts'
-import { RunningCall, cancelRunning } from '../running.ts'
+import { takeNotification } from '../client-notifications.ts'
+import { RunningCall } from '../running.ts'
 import type { Session, SessionStream } from '../sessions.ts'
 import { Sessions } from '../sessions.ts'
 import { acceptedTypes } from './accept.ts'
@@ -37,18 +38,14 @@ export class LegacyDoor {
     const session = method === 'initialize' ? this.#open(res, params, principal) : this.#sessionOf(req, principal)
     const running = new RunningCall(id)
     session.running.add(running)
-    const context: Context = {
-      principal,
-      owner: session.owner,
-      era: 'legacy',
-      revision: session.revision,
-      signal: running.signal,
-      deadline: undefined,
+    const { takesEvents } = responder
+    const way = {
       streaming: true,
-      emit: responder.takesEvents ? (notification) => responder.notify(notification) : undefined,
-    }
+      emit: takesEvents ? responder.notify : undefined,
+      ask: takesEvents ? (question, signal) => session.askOver(responder.send, question, signal) : session.ask,
+    } satisfies Pick<Context, 'streaming' | 'emit' | 'ask'>
     // A legacy client that disconnects has not cancelled: the call goes on.
-    void deliver(this.#gateway, responder, id, method, params, context, () => {
+    void deliver(this.#gateway, responder, { id, method, params }, session.context(running, way), session, () => {
       session.running.remove(running)
       session.lastSeen = Date.now()
     })
@@ -62,13 +59,18 @@ export class LegacyDoor {
     principal: Principal,
   ): void {
     const session = this.#sessionOf(req, principal)
-    if (method === 'notifications/cancelled') cancelRunning(session.running, params)
+    takeNotification(this.#gateway, session, method, params)
     res.writeHead(202).end()
   }
 
-  /** A response to a request of ours; there are none on this path, and one that comes late is no fault of the client. */
-  response(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
-    this.#sessionOf(req, principal)
+  /** An answer to something that the client was asked. */
+  response(
+    req: IncomingMessage,
+    res: ServerResponse,
+    message: Message & { kind: 'response' | 'error' },
+    principal: Principal,
+  ): void {
+    this.#sessionOf(req, principal).answer(message)
     res.writeHead(202).end()
   }
 
@@ -79,7 +81,7 @@ export class LegacyDoor {
     const session = this.#sessionOf(req, principal)
     const events = new EventStream(res, () => session.detach(stream))
     const stream: SessionStream = {
-      send: (method) => events.send(notificationText(method, {})),
+      send: (json) => events.send(json),
       close: () => events.close(),
     }
     session.attach(stream)
@@ -91,8 +93,7 @@ export class LegacyDoor {
   }
 
   #open(res: ServerResponse, params: JsonObject, principal: Principal): Session {
-    const { revision, client } = handshakeOf(params)
-    const session = this.sessions.open(principal, revision, client)
+    const session = this.sessions.open(principal, handshakeOf(params))
     res.setHeader('Mcp-Session-Id', session.id)
     return session
   }

@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Context } from '../../../model/call.ts'
+import type { Caller, Context } from '../../../model/call.ts'
 import { Cancellation } from '../../../model/cancellation.ts'
 import { GatewayError } from '../../../model/errors.ts'
-import { principalOwner } from '../../../model/ids.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
-import { principalKey } from '../../../model/principal.ts'
 import type { Envelope } from '../../../protocol/envelope.ts'
 import { headerMismatch } from '../../../protocol/headers.ts'
 import type { Gateway } from '../../gateway.ts'
 import { Subscription } from '../subscription.ts'
+import { modernCaller } from '../modern-caller.ts'
 import { deliver } from './deliver.ts'
 import { EventStream } from './event-stream.ts'
 import type { Responder } from './responder.ts'
@@ -37,33 +36,30 @@ export class ModernDoor {
     if (mismatch !== undefined) throw new GatewayError('HEADER_MISMATCH', `Bad Request: ${mismatch}`)
     if (method === 'subscriptions/listen') {
       responder.abandon()
-      return this.#listen(res, id, params, principal)
+      return this.#listen(res, id, params, modernCaller(envelope, principal))
     }
     const signal = new Cancellation()
     const context: Context = {
-      principal,
-      owner: principalOwner(principalKey(principal)),
-      era: 'modern',
-      revision: envelope.version,
+      ...modernCaller(envelope, principal),
       signal,
       deadline: undefined,
       streaming: true,
-      emit: responder.takesEvents ? (notification) => responder.notify(notification) : undefined,
+      emit: responder.takesEvents ? responder.notify : undefined,
+      ask: undefined,
     }
     // Closing the response stream is how a modern client cancels.
     res.once('close', () => {
       if (!res.writableFinished) signal.cancel(new GatewayError('CANCELLED', 'the client closed the stream'))
     })
-    void deliver(this.#gateway, responder, id, method, params, context, () => {})
+    void deliver(this.#gateway, responder, message, context, undefined, () => {})
   }
 
   closeAll(): void {
     for (const subscription of this.#subscriptions) subscription.end()
   }
 
-  #listen(res: ServerResponse, id: string, params: JsonObject, principal: Principal): void {
+  #listen(res: ServerResponse, id: string, params: JsonObject, caller: Caller): void {
     const subscription = new Subscription(id, params, this.#gateway.identity)
-    const caller = { principal, owner: principalOwner(principalKey(principal)) }
     const unwatch = this.#gateway.core.watch(caller, (change) => subscription.tell(change))
     const events = new EventStream(res, () => {
       unwatch()

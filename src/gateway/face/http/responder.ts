@@ -50,10 +50,16 @@ export class Responder implements Link {
   }
 
   /** What comes after the end is dropped: a backend may report progress later than its call took. */
-  notify({ method, params }: Notification): void {
-    if (this.#over || this.#res.writableLength > MAX_WAITING) return
+  readonly notify = ({ method, params }: Notification): void => {
+    this.send(notificationText(method, params))
+  }
+
+  /** A message before the response. False: it cannot be delivered. */
+  readonly send = (json: string): boolean => {
+    if (this.#over || this.#res.writableLength > MAX_WAITING) return false
     this.#upgrade()
-    this.#res.write(sseMessage(notificationText(method, params)))
+    this.#res.write(sseMessage(json))
+    return true
   }
 
   /** The whole JSON-RPC response. `status` counts only when nothing has been written yet. */

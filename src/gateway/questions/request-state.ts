@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import type { Call, Context } from '../../model/call.ts'
+import type { JsonValue } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { principalKey } from '../../model/principal.ts'
+import type { Sealer } from '../../protocol/sealed.ts'
+
+/**
+ * What a `requestState` of ours says: the call waits in this process, in its n-th round of questions;
+ * or the call has ended, and may be made again when the user agrees.
+ */
+export type RequestState = { kind: 'parked'; id: string; round: number } | { kind: 'again' }
+
+/** Opens only for the principal and the request that it was given for. */
+export function sealState(sealer: Sealer, state: RequestState, call: Call, context: Context): string {
+  return sealer.seal(state.kind === 'parked' ? { id: state.id, round: state.round } : {}, binding(call, context))
+}
+
+/** `undefined`: not one of ours for this request. */
+export function openState(sealer: Sealer, token: unknown, call: Call, context: Context): RequestState | undefined {
+  const state = typeof token === 'string' ? sealer.open(token, binding(call, context)) : undefined
+  if (!isObject(state)) return undefined
+  const { id, round } = state
+  return typeof id === 'string' && typeof round === 'number' ? { kind: 'parked', id, round } : { kind: 'again' }
+}
+
+function binding({ kind, params }: Call, { principal }: Context): string {
+  const { _meta, inputResponses: _responses, requestState: _state, ...request } = params
+  const digest = createHash('sha256').update(canonical(request)).digest('base64url')
+  return `state ${kind} ${digest} ${principalKey(principal)}`
+}
+
+/** The same text for the same value, whatever the order of its members. */
+function canonical(value: JsonValue | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value) ?? 'null'
+  const members = Object.keys(value).toSorted()
+  return `{${members.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`
+}

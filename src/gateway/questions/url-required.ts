@@ -1,0 +1,45 @@
+import { GatewayError, JSONRPC } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import type { Profile } from '../../model/profile.ts'
+
+/**
+ * The questions of a `-32042` error (2025-11-25, "URL Elicitation Required"): links that the user must visit before the
+ * call can be made. `undefined`: it is no such error, or the caller cannot be asked to visit links.
+ */
+export function asLinks(error: unknown, profile: Profile): JsonObject | undefined {
+  if (!isUrlRequired(error) || !takesLinks(profile)) return undefined
+  const elicitations = isObject(error.data) ? error.data['elicitations'] : undefined
+  if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
+  const questions: JsonObject = {}
+  for (const [index, link] of elicitations.entries()) {
+    if (!isObject(link)) return undefined
+    const { elicitationId: _, ...params } = link
+    questions[`elicitation-${index + 1}`] = { method: 'elicitation/create', params: { ...params, mode: 'url' } }
+  }
+  return questions
+}
+
+/** Whether the user agreed to every one of the links. */
+export function accepted(answers: unknown): boolean {
+  if (!isObject(answers)) return false
+  const given = Object.values(answers)
+  return given.length > 0 && given.every((answer) => isObject(answer) && answer['action'] === 'accept')
+}
+
+/** For callers that do not know the error: what it says, as the failure of a tool that a model can read. */
+export function withoutUrlRequired(error: unknown, profile: Profile): unknown {
+  if (!isUrlRequired(error) || takesLinks(profile)) return error
+  return new GatewayError('BACKEND_PROTOCOL', error.message, { cause: error })
+}
+
+function isUrlRequired(error: unknown): error is GatewayError {
+  return (
+    error instanceof GatewayError && error.code === 'BACKEND_ERROR' && error.jsonrpc === JSONRPC.urlElicitationRequired
+  )
+}
+
+function takesLinks({ legacy }: Profile): boolean {
+  const { elicitation } = legacy
+  return isObject(elicitation) && isObject(elicitation['url'])
+}

@@ -6,6 +6,7 @@ import { collect } from './candidates.ts'
 import type { Claims } from './claims.ts'
 import { judge, strategyOf } from './conflicts.ts'
 import type { Contribution } from './contribution.ts'
+import { mergeExtensions } from './extensions.ts'
 import { mergeInstructions } from './instructions.ts'
 import { KINDS, type Kind } from './kinds.ts'
 import { report } from './report.ts'
@@ -57,6 +58,7 @@ export function buildCatalogue(
   const [tools, prompts] = [merge('tools'), merge('prompts')]
   const [resources, templates] = [merge('resources'), merge('templates')]
   const instructions = mergeInstructions(contributions)
+  const extensions = mergeExtensions(contributions, settings.vendors)
   return {
     version,
     tools,
@@ -64,6 +66,7 @@ export function buildCatalogue(
     resources,
     templates,
     ...(instructions !== undefined && { instructions }),
+    ...(extensions !== undefined && { extensions }),
     conflicts,
     notes,
   }

@@ -1,6 +1,8 @@
+import type { BackendId } from '../model/ids.ts'
 import type { AggregationSettings } from '../model/settings.ts'
 import type { Candidate, Field } from './candidates.ts'
 import type { Kind } from './kinds.ts'
+import { guardName, prefixOf } from './names.ts'
 
 /** `bare`: the name after overrides. `dropped`: another one has it. `withheld`: nobody has it. */
 export type Verdict = 'bare' | 'prefixed' | 'dropped' | 'withheld'
@@ -103,6 +105,18 @@ export function strategyOf(kind: Kind, settings: AggregationSettings, configured
   if (settings.strategy !== 'prefix') return STRATEGIES[settings.strategy]
   if (settings.onlyOnConflict) return STRATEGIES.prefixOnConflict
   return configured === 1 && !settings.prefixExplicit ? STRATEGIES.bare : STRATEGIES.prefix
+}
+
+/** Whether an unknown name could be one of a backend that has never answered: it alone is configured, or its prefix leads. */
+export function couldBelong(
+  name: string,
+  backend: BackendId,
+  settings: AggregationSettings,
+  configured: number,
+): boolean {
+  const prefix = prefixOf(settings.prefixFormat, backend)
+  if (configured === 1 && !settings.prefixExplicit) return true
+  return prefix !== '' && name.startsWith(guardName(prefix))
 }
 
 export interface Clash {

@@ -19,6 +19,11 @@ export function guardName(name: string): string {
 /** One `_` for each character as people count them: a surrogate pair is one. */
 const sanitize = (name: string): string => name.replace(/[^A-Za-z0-9_-]/gu, '_')
 
+/** What stands in front of the names of a backend. */
+export function prefixOf(format: string, backend: string): string {
+  return format.replaceAll('{workload}', () => backend)
+}
+
 /** Stable across restarts and platforms. */
 export function shortHash(text: string): string {
   // As UTF-16: in UTF-8 every lone surrogate becomes the same replacement character, and different names one hash.

@@ -1,7 +1,7 @@
 import type { Candidate, Field } from './candidates.ts'
 import type { Verdict } from './conflicts.ts'
 import type { Kind } from './kinds.ts'
-import { shortHash } from './names.ts'
+import { prefixOf, shortHash } from './names.ts'
 
 /** A candidate that gets a name, and the one it asks for. */
 export interface Wish {
@@ -50,7 +50,6 @@ export function wishesOf(
 }
 
 // With a function as replacement: in a string `$&` would be a pattern.
-const prefixOf = (format: string, backend: string): string => format.replaceAll('{workload}', () => backend)
 
 /**
  * One name for each wish, no name twice. Settled names first; then clients' tools before hidden ones, and names that the guard

@@ -2,15 +2,21 @@ import type { Ask, Notification } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
+import type { Principal } from '../model/principal.ts'
 import { checkQuestion } from '../protocol/capabilities.ts'
 import type { Message, WireError } from '../protocol/jsonrpc.ts'
 import { errorText, notificationText, resultText } from '../protocol/jsonrpc.ts'
+import { renameRelatedTask } from '../protocol/related-task.ts'
+import { CORE_TASKS_SINCE, isBefore } from '../protocol/revisions.ts'
 import type { LegContext, UpstreamRequest } from './leg.ts'
 
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
 
+/** Questions of one backend that wait for their answers on one connection. */
+const MAX_OPEN = 100
+
 /** The request that a message belongs to, as far as the transport can tell. */
-export type Scope = Pick<UpstreamRequest, 'progress' | 'onNotification' | 'ask' | 'signal' | 'deadline'>
+export type Scope = Pick<UpstreamRequest, 'caller' | 'progress' | 'onNotification' | 'ask' | 'signal' | 'deadline'>
 
 /** What the gateway does with messages of a backend that are no answer to a request of ours. */
 export class Answers {
@@ -18,6 +24,7 @@ export class Answers {
   readonly #send: (text: string) => Promise<void>
   /** Questions that the client has not answered yet, by the JSON text of the backend's id. */
   readonly #open = new Map<string, Cancellation>()
+  #ended = false
 
   constructor(context: LegContext, send: (text: string) => Promise<void>) {
     this.#context = context
@@ -31,12 +38,14 @@ export class Answers {
 
   /** The backend is gone: nobody waits for the answers any more. */
   end(reason: Error): void {
+    this.#ended = true
     for (const signal of this.#open.values()) signal.cancel(reason)
     this.#open.clear()
   }
 
-  #onNotification({ method, params }: Notification, scope: Scope | undefined): void {
+  #onNotification({ method, params: said }: Notification, scope: Scope | undefined): void {
     const { onListChanged, onUpdated, client } = this.#context
+    const params = this.#shown(said, scope)
     if (method === 'notifications/progress') {
       if (scope?.progress) scope.onNotification?.({ method, params })
     } else if (method === 'notifications/message') {
@@ -46,6 +55,8 @@ export class Answers {
     else if (method === 'notifications/resources/updated') onUpdated(params)
     else if (method === 'notifications/cancelled') this.#cancel(params)
     else if (method === 'notifications/elicitation/complete') client()?.notify({ method, params })
+    else if (method === 'notifications/tasks') scope?.onNotification?.({ method, params })
+    else if (method === 'notifications/tasks/status') this.#tellStatus(params)
   }
 
   #onRequest({ id, method, params }: Message & { kind: 'request' }, scope: Scope | undefined): void {
@@ -53,10 +64,17 @@ export class Answers {
       this.#send(resultText(id, {})).catch(() => {})
       return
     }
+    // An id that is asked twice has one answer; the second may be an event of a stream that was resumed.
+    if (this.#ended || this.#open.has(id)) return
+    if (this.#open.size >= MAX_OPEN) {
+      this.#send(errorText(id, { code: JSONRPC.internalError, message: 'Too many open requests' })).catch(() => {})
+      return
+    }
     const signal = new Cancellation()
     this.#open.set(id, signal)
+    signal.onCancel(() => this.#open.delete(id))
     const text = (reply: string): void => {
-      this.#open.delete(id)
+      if (this.#open.get(id) === signal) this.#open.delete(id)
       // Nobody waits for an answer to what was cancelled.
       if (!signal.cancelled) this.#send(reply).catch(() => {})
     }
@@ -78,17 +96,20 @@ export class Answers {
     if (!ask) {
       throw new GatewayError('METHOD_UNKNOWN', `Method not found: ${method} belongs to no request of a client`)
     }
-    const release = scope?.deadline?.hold()
     scope?.signal.onCancel((reason) => signal.cancel(reason))
+    // The call has been given up: its client is gone.
+    signal.throwIfCancelled()
+    const release = scope?.deadline?.hold()
     const token = progressToken(params)
-    const question = { method, params }
+    // What it asks about a task is about one of the client's.
+    const question = { method, params: method.startsWith('tasks/') ? params : this.#shown(params, scope) }
     try {
-      if (token === undefined) return await ask(question, signal)
+      if (token === undefined) return this.#native(await ask(question, signal), scope)
       const onProgress = (progress: JsonObject): void => {
-        const text = notificationText('notifications/progress', { ...progress, progressToken: token })
-        this.#send(text).catch(() => {})
+        const said = { ...this.#native(progress, scope), progressToken: token }
+        this.#send(notificationText('notifications/progress', said)).catch(() => {})
       }
-      return await ask({ ...question, onProgress }, signal)
+      return this.#native(await ask({ ...question, onProgress }, signal), scope)
     } finally {
       release?.()
     }
@@ -98,6 +119,32 @@ export class Answers {
     if (requestId === undefined) return
     const why = typeof reason === 'string' ? reason.slice(0, 200) : 'cancelled by the server'
     this.#open.get(JSON.stringify(requestId))?.cancel(new GatewayError('CANCELLED', why))
+  }
+
+  /** The state of a task of the client to which this connection belongs (2025-11-25). */
+  #tellStatus(params: JsonObject): void {
+    const client = this.#context.client()
+    const { taskId } = params
+    if (!client || isBefore(client.revision, CORE_TASKS_SINCE) || typeof taskId !== 'string') return
+    const shown = this.#context.tasks.shown(taskId, client.principal)
+    if (shown !== undefined)
+      client.notify({ method: 'notifications/tasks/status', params: { ...params, taskId: shown } })
+  }
+
+  /** What the backend says about one of its tasks, as its reader knows the task. */
+  #shown(message: JsonObject, scope: Scope | undefined): JsonObject {
+    const principal = this.#principal(scope)
+    return renameRelatedTask(message, (id) => principal && this.#context.tasks.shown(id, principal))
+  }
+
+  /** What the reader says, as the backend knows the task; a task of the client's own keeps its name. */
+  #native(message: JsonObject, scope: Scope | undefined): JsonObject {
+    const principal = this.#principal(scope)
+    return renameRelatedTask(message, (id) => (principal && this.#context.tasks.native(id, principal)) ?? id)
+  }
+
+  #principal(scope: Scope | undefined): Principal | undefined {
+    return scope ? scope.caller.principal : this.#context.client()?.principal
   }
 
   /** Lines of several backends meet in one client. */

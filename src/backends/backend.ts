@@ -2,7 +2,7 @@ import type { BackendSpec, BackendState, Era, Health, NativeLists } from '../mod
 import type { Caller, ClientPort } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
-import type { OwnerKey } from '../model/ids.ts'
+import type { BackendId, OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import { NO_PROFILE } from '../model/profile.ts'
@@ -12,11 +12,13 @@ import type { Telemetry } from '../telemetry/events.ts'
 import { Breaker } from './breaker.ts'
 import { Connections } from './connections.ts'
 import { HealthChecks } from './health-checks.ts'
-import type { Reply, UpstreamRequest } from './leg.ts'
+import type { Reply, TaskNames, UpstreamRequest } from './leg.ts'
 import { EraChanged, SessionLost, forgetfulServer } from './leg.ts'
 import { fetchLists } from './lists.ts'
-import type { PoolSettings } from './pool.ts'
+import type { PoolSettings, Slot } from './pool.ts'
 import { ProfileLists } from './profile-lists.ts'
+import type { UpdateListener } from './subscriptions.ts'
+import { Subscriptions } from './subscriptions.ts'
 import { Supervisor } from './supervisor.ts'
 
 export interface BackendOptions {
@@ -27,6 +29,7 @@ export interface BackendOptions {
   failure: FailureSettings
   /** The legacy client that is behind an owner, while its session lives. */
   clientOf: (owner: OwnerKey) => ClientPort | undefined
+  tasksOf: (backend: BackendId) => TaskNames
 }
 
 /** Who sees something of their own: one owner, who can do what its profile says, or all callers of a profile. */
@@ -43,10 +46,11 @@ export class Backend {
   readonly #health: HealthChecks
   readonly #breaker: Breaker
   readonly #profileLists: ProfileLists
+  readonly #subscriptions: Subscriptions
   readonly #apartListeners = new Set<(apart: Apart) => void>()
 
   constructor(spec: BackendSpec, options: BackendOptions) {
-    const { identity, telemetry, maxMessageBytes, failure, clientOf } = options
+    const { identity, telemetry, maxMessageBytes, failure, clientOf, tasksOf } = options
     const tell = (apart: Apart): void => {
       for (const listener of this.#apartListeners) listener(apart)
     }
@@ -61,18 +65,34 @@ export class Backend {
         telemetry,
         maxMessageBytes,
         clientOf,
+        tasks: tasksOf(spec.id),
         onListChanged: () => this.#onListChanged(),
-        onUpdated: () => {},
+        onUpdated: (leg, params) => this.#subscriptions.updated(leg, params),
+        onGap: (leg) => this.#subscriptions.gap(leg),
+        onGone: (leg) => this.#subscriptions.lost(leg),
         onLost: (error) => this.#supervisor.onLost(error),
+        listsFor: (profile) => this.#profileLists.get(profile) ?? this.lists,
+        relisted: () => this.#relisted(),
       },
       tell,
     )
+    this.#subscriptions = new Subscriptions({
+      slotFor: (caller) => this.#connections.slotFor(caller),
+      isReady: () => this.state.kind === 'ready',
+      onFault: (slot, error) => this.#onFault(slot, error),
+    })
     this.#profileLists = new ProfileLists(
       (caller) => this.#listFor(caller),
       () => this.lists,
       (profile) => tell({ profile }),
     )
-    this.#supervisor = new Supervisor(spec, this.#connections, telemetry, () => this.#breaker.succeeded())
+    this.#supervisor = new Supervisor(spec, this.#connections, telemetry, {
+      onRecovery: () => {
+        this.#breaker.succeeded()
+        this.#subscriptions.wake()
+      },
+      listen: (leg) => void leg.listen(this.#subscriptions.listenedOn(leg)),
+    })
     this.#health = new HealthChecks(this.#connections.pool, this.#supervisor, spec.endpoint.kind, failure)
   }
 
@@ -174,6 +194,35 @@ export class Backend {
     }
   }
 
+  /**
+   * Has the listener told of changes of a resource, from when this resolves until the returned function is called, with
+   * the params of `notifications/resources/updated`; after a gap too, in which something may have changed. Throws what
+   * `Subscriptions.follow` throws, named, and `BACKEND_UNREACHABLE` while the backend is away.
+   */
+  async follow(caller: Caller, uri: string, listener: UpdateListener): Promise<() => void> {
+    try {
+      if (this.state.kind !== 'ready') await this.#supervisor.revive(new Cancellation())
+      return await this.#subscriptions.follow(caller, uri, listener)
+    } catch (error) {
+      throw this.#named(error instanceof SessionLost ? forgetfulServer() : error)
+    }
+  }
+
+  /** Tries to reach a backend that is away. Throws `BACKEND_UNREACHABLE`, with cause and way out. */
+  async wake(signal: Cancellation): Promise<void> {
+    try {
+      await this.#supervisor.revive(signal)
+    } catch (error) {
+      throw this.#named(error)
+    }
+  }
+
+  /** Asks anew what it offers. */
+  async relist(signal: Cancellation): Promise<void> {
+    this.#profileLists.invalidate()
+    await this.#supervisor.relist(signal)
+  }
+
   /** A client has left: its connection goes. */
   async release(owner: OwnerKey): Promise<void> {
     await this.#connections.pool.dropOwner(owner)
@@ -182,8 +231,14 @@ export class Backend {
   /** Ends every connection and process. */
   async close(): Promise<void> {
     this.#health.stop()
+    this.#subscriptions.close()
     await this.#supervisor.close()
     await this.#connections.close()
+  }
+
+  /** What the server said of itself on the connection that this caller has for itself. `undefined`: it has none. */
+  ownCapabilities(caller: Caller): JsonObject | undefined {
+    return this.#connections.ownSlot(caller)?.leg?.capabilities
   }
 
   /** A notification of a legacy client to the legacy servers that it alone uses. */
@@ -236,13 +291,36 @@ export class Backend {
       return reply
     } catch (error) {
       ended()
-      if (error instanceof SessionLost || error instanceof EraChanged) {
-        pool.drop(slot).catch(() => {})
-        if (error instanceof EraChanged) this.#connections.forgetEras()
-        if (slot.owner === GATEWAY_OWNER) this.#supervisor.connect()
-      }
+      if (error instanceof SessionLost || error instanceof EraChanged) this.#abandon(slot, error)
       throw error
     }
+  }
+
+  /** This connection is of no use any more. */
+  #abandon(slot: Slot, error: SessionLost | EraChanged): void {
+    this.#connections.pool.drop(slot).catch(() => {})
+    if (error instanceof EraChanged) this.#connections.forgetEras()
+    if (slot.owner === GATEWAY_OWNER) this.#supervisor.connect()
+  }
+
+  /** A subscription has failed. */
+  #onFault(slot: Slot, error: unknown): void {
+    if (error instanceof SessionLost || error instanceof EraChanged) return this.#abandon(slot, error)
+    const away = error instanceof GatewayError && error.code === 'BACKEND_UNREACHABLE'
+    if (away && this.spec.endpoint.kind === 'http') this.#supervisor.connect()
+  }
+
+  /** The next listing that ends, if one ends soon. */
+  #relisted(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        unsubscribe()
+        resolve()
+      }
+      const unsubscribe = this.#supervisor.subscribe(done)
+      const timer = setTimeout(done, RELISTING_MS).unref()
+    })
   }
 
   /** What a failed call says about the backend. */
@@ -271,6 +349,9 @@ export class Backend {
     return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, { cause: error })
   }
 }
+
+/** How long the owner of a connection waits for what everybody sees before its own lists are compared with that. */
+const RELISTING_MS = 2000
 
 /** How long a listing for callers of one profile may take. */
 const LIST_LIMIT_MS = 30_000

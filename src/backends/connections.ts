@@ -1,9 +1,10 @@
-import type { BackendSpec, Era } from '../model/backend.ts'
+import type { BackendSpec, Era, NativeLists } from '../model/backend.ts'
 import type { Caller, ClientPort } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
+import type { JsonObject } from '../model/json.ts'
 import type { Profile } from '../model/profile.ts'
 import { NO_PROFILE } from '../model/profile.ts'
 import { createConnector } from './connector.ts'
@@ -24,9 +25,18 @@ const NO_CONNECTOR: Connector = {
 }
 
 /** What all legs of one backend have in common. */
-export interface Hub extends Omit<LegContext, 'profile' | 'client'> {
+export interface Hub extends Omit<LegContext, 'profile' | 'client' | 'onUpdated' | 'onGap'> {
   /** The legacy client that owns a connection, while it is there. */
   clientOf: (owner: OwnerKey) => ClientPort | undefined
+  /** As `LegContext` has them, of one leg. */
+  onUpdated: (leg: Leg, params: JsonObject) => void
+  onGap: (leg: Leg) => void
+  /** A connection was taken out, or its process has ended. */
+  onGone: (leg: Leg) => void
+  /** What callers of a profile see who have nothing of their own. */
+  listsFor: (profile: string) => NativeLists | undefined
+  /** Resolves when what the backend offers to everybody has been listed anew. */
+  relisted: () => Promise<void>
 }
 
 /** The connections of one backend: which one serves whom, in which era. */
@@ -52,10 +62,13 @@ export class Connections {
     // A spec that is at fault may hold anything for an address.
     this.#connector = spec.fault ? NO_CONNECTOR : createConnector(spec.endpoint)
     this.#eras = new EraKnowledge(spec)
-    this.ownLists = new OwnLists(onOwnChange, (message) =>
-      context.telemetry.emit('backend.note', { backend: spec.id, message }),
-    )
-    this.pool = new LegPool(settings, Date.now, (slot) => this.ownLists.drop(slot.owner))
+    const note = (message: string): void => context.telemetry.emit('backend.note', { backend: spec.id, message })
+    const relisted = isProcess(spec) ? undefined : context.relisted
+    this.ownLists = new OwnLists({ listsFor: context.listsFor, relisted, onChange: onOwnChange, note })
+    this.pool = new LegPool(settings, Date.now, (slot) => {
+      this.ownLists.drop(slot.owner)
+      if (slot.leg) context.onGone(slot.leg)
+    })
   }
 
   /** The connection for a call. Throws `BACKEND_BUSY` when every one is in use. */
@@ -69,6 +82,14 @@ export class Connections {
     const slot = this.pool.find(era, holder, profile)
     if (slot && !slot.leg?.closed) return slot
     return (!shared && this.#inherit(era, holder, profile)) || this.#openSlot(era, holder, profile)
+  }
+
+  /** The connection that is the caller's alone, if it stands. */
+  ownSlot({ era: callers, owner, profile }: Caller): Slot | undefined {
+    const era = this.#eras.serving(callers)
+    if (this.#isShared(era)) return undefined
+    const slot = this.pool.find(era, owner, era === 'modern' ? NO_PROFILE : profile)
+    return slot?.leg?.closed === false ? slot : undefined
   }
 
   /** The era in which a caller of `era` is served. */
@@ -128,7 +149,7 @@ export class Connections {
 
   async #open(era: Era | 'auto', owner: OwnerKey, profile: Profile, signal: Cancellation): Promise<Leg> {
     let opened: Leg | undefined
-    const { clientOf, ...context } = this.#context
+    const { clientOf, ...hub } = this.#context
     // A server may ask before the handshake is over, and a connection may pass to its first client.
     const client = (): ClientPort | undefined => clientOf((opened && this.pool.slotOf(opened)?.owner) ?? owner)
     const onListChanged = (): void => {
@@ -137,10 +158,25 @@ export class Connections {
       // What changed for one may have changed for all.
       this.#context.onListChanged()
     }
-    const leg = await this.#connector.open(era, { ...context, profile, client, onListChanged }, signal)
+    const context: LegContext = {
+      ...hub,
+      profile,
+      client,
+      onListChanged,
+      onUpdated: (params) => opened && hub.onUpdated(opened, params),
+      onGap: () => opened && hub.onGap(opened),
+      onLost: (error) => {
+        // First what is known of all connections, so that nobody takes the backend for reachable.
+        hub.onLost(error)
+        if (opened) hub.onGone(opened)
+      },
+    }
+    const leg = await this.#connector.open(era, context, signal)
     opened = leg
     this.#eras.opened(era, leg.era)
     if (leg.era === 'legacy') this.#httpKeepsState = leg.keepsState
+    // Servers offer more to one session after a login, say, and tell only that one.
+    if (owner !== GATEWAY_OWNER) void leg.listen([])
     return leg
   }
 
@@ -150,9 +186,10 @@ export class Connections {
     const signal = new Cancellation()
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to the search for a second era')
     const timer = setTimeout(() => signal.cancel(late), SECOND_ERA_MS).unref()
-    const { clientOf: _, ...context } = this.#context
+    const nothing = (): void => {}
+    const deaf = { profile: NO_PROFILE, client: () => undefined, onUpdated: nothing, onGap: nothing }
     this.#connector
-      .open(era, { ...context, profile: NO_PROFILE, client: () => undefined }, signal)
+      .open(era, { ...this.#context, ...deaf }, signal)
       .then(async (leg) => {
         this.#eras.learn(era, true)
         await leg.close()
@@ -162,9 +199,12 @@ export class Connections {
   }
 
   #isShared(era: Era): boolean {
-    const { sharing, endpoint } = this.#spec
+    const { sharing } = this.#spec
     if (sharing !== undefined) return sharing === 'shared'
-    const isProcess = endpoint.kind === 'stdio' || (endpoint.kind === 'container' && endpoint.transport === 'stdio')
-    return !isProcess && (era === 'modern' || this.#httpKeepsState === false)
+    return !isProcess(this.#spec) && (era === 'modern' || this.#httpKeepsState === false)
   }
+}
+
+function isProcess({ endpoint }: BackendSpec): boolean {
+  return endpoint.kind === 'stdio' || (endpoint.kind === 'container' && endpoint.transport === 'stdio')
 }

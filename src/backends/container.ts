@@ -8,8 +8,9 @@ import { Secret } from '../model/secret.ts'
 import { httpConnector } from './http/connector.ts'
 import { HttpRefusal } from './http/refusal.ts'
 import type { Connector, Leg, LegContext } from './leg.ts'
+import { sseConnector } from './sse/connector.ts'
+import { openStdio } from './stdio/connector.ts'
 import { ServerProcess } from './stdio/process.ts'
-import { StdioLeg } from './stdio/leg.ts'
 import { TextLines } from './stdio/text-lines.ts'
 
 const ENGINES = ['docker', 'podman']
@@ -24,7 +25,7 @@ export function containerConnector(endpoint: ContainerEndpoint): Connector {
 
 function stdioContainer(endpoint: ContainerEndpoint): Connector {
   return {
-    open: async (era, context, signal) => StdioLeg.open(command(endpoint, ['-i']), era, context, signal),
+    open: async (era, context, signal) => openStdio(command(endpoint, ['-i']), era, context, signal),
     close: async () => {},
   }
 }
@@ -75,9 +76,6 @@ async function startContainer(
   context: LegContext,
   onExit: () => void,
 ): Promise<Container> {
-  if (endpoint.transport === 'sse') {
-    throw new GatewayError('BACKEND_UNREACHABLE', 'a container that speaks HTTP+SSE is not carried by this version')
-  }
   const port = await freePort()
   const server = await ServerProcess.start(command(endpoint, ['-p', `127.0.0.1:${port}:${endpoint.port}`]))
   const tell = (line: string): void => context.telemetry.emit('backend.stderr', { backend: context.backend, line })
@@ -85,7 +83,7 @@ async function startContainer(
   drain(server.stderr, tell)
   const container: Container = {
     server,
-    connector: httpConnector({ kind: 'http', url: `http://127.0.0.1:${port}/mcp`, headers: {} }),
+    connector: connectorTo(`http://127.0.0.1:${port}`, endpoint.transport),
     started: Date.now(),
     opening: new Set(),
     legs: new Set(),
@@ -107,6 +105,11 @@ async function startContainer(
     })
     .catch(() => {})
   return container
+}
+
+function connectorTo(origin: string, transport: ContainerEndpoint['transport']): Connector {
+  if (transport === 'sse') return sseConnector({ url: `${origin}/sse`, headers: {} })
+  return httpConnector({ kind: 'http', url: `${origin}/mcp`, headers: {} })
 }
 
 /** Attempts under way fail with `why`; legs are closed before anybody is told, or they would pass for live ones. */

@@ -5,9 +5,16 @@ import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import type { Principal } from '../model/principal.ts'
 import type { Profile } from '../model/profile.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
+
+/** How ids of a backend's tasks read for its callers. `undefined`: a task that this caller has nothing to do with. */
+export interface TaskNames {
+  shown: (id: string, principal: Principal) => string | undefined
+  native: (id: string, principal: Principal) => string | undefined
+}
 
 /** What every leg needs to know besides its endpoint. */
 export interface LegContext {
@@ -20,6 +27,12 @@ export interface LegContext {
   onListChanged: () => void
   /** The backend said that a resource has changed that this leg subscribed to. */
   onUpdated: (params: JsonObject) => void
+  /**
+   * What tells of changes of resources was away and is back: something may have changed unseen. Not called for a new set
+   * of resources (`Leg.listen`) while the old one went on being listened to.
+   */
+  onGap: () => void
+  tasks: TaskNames
   /** The leg is gone without being asked to: process exit. */
   onLost: (error: Error) => void
   /** What a legacy server is told at the handshake, and may ask for. */
@@ -43,6 +56,8 @@ export interface UpstreamRequest {
   onNotification: ((notification: Notification) => void) | undefined
   /** Absent: a question of the backend is refused. */
   ask: Ask | undefined
+  /** Definition of the tool that is called: some of its arguments may have to travel as headers. */
+  tool: JsonObject | undefined
   /** The caller takes a large result as bytes; only then may a reply be a stream. */
   streaming: boolean
 }
@@ -64,6 +79,7 @@ export function ownRequest(
     progress: false,
     onNotification: undefined,
     ask: undefined,
+    tool: undefined,
     streaming: false,
   }
 }
@@ -88,8 +104,12 @@ export interface Leg {
   notify(method: string, params: JsonObject): void
   /** How much a legacy server is to write; modern ones are told with each request. */
   setLogLevel(level: string): void
-  /** Starts watching for list changes, as far as the server can tell. */
-  listen(): void
+  /**
+   * Starts watching for list changes and for changes of these resources, as far as the server can tell; again, with
+   * another set of resources. Legacy servers are told of each resource by a request of its own. Resolves when the server
+   * listens to the new set, or cannot; it may take no time at all.
+   */
+  listen(resources: readonly string[]): Promise<void> | void
   close(): Promise<void>
 }
 

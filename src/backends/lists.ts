@@ -4,6 +4,8 @@ import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
+import { TASKS_EXTENSION } from '../protocol/capabilities.ts'
+import { paramHeadersOf } from '../protocol/param-headers.ts'
 import type { Leg } from './leg.ts'
 import { ownRequest } from './leg.ts'
 
@@ -43,9 +45,33 @@ export async function fetchLists(
     fetched('resources'),
     fetched('templates'),
   ])
-  const lists: NativeLists = { tools, prompts, resources, templates }
+  const lists: NativeLists = {
+    tools: leg.era === 'modern' ? tools.filter(presentable(note)) : tools,
+    prompts,
+    resources,
+    templates,
+  }
   if (leg.instructions !== undefined) lists.instructions = leg.instructions
+  const extensions = extensionsOf(leg)
+  if (extensions) lists.extensions = extensions
   return lists
+}
+
+function extensionsOf({ era, capabilities }: Leg): JsonObject | undefined {
+  const { extensions } = capabilities
+  if (!isObject(extensions) || era === 'modern') return isObject(extensions) ? extensions : undefined
+  const { [TASKS_EXTENSION]: _, ...rest } = extensions
+  return rest
+}
+
+/** Tools whose arguments cannot be mirrored in headers as they say may not be shown (2026-07-28, "Custom Headers"). */
+function presentable(note: (message: string) => void): (tool: JsonObject) => boolean {
+  return (tool) => {
+    const mirrored = paramHeadersOf(tool)
+    if (typeof mirrored !== 'string') return true
+    note(`the tool ${JSON.stringify(tool['name'])?.slice(0, 100)} is left out: ${mirrored}`)
+    return false
+  }
 }
 
 async function fetchList(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { NativeLists } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
@@ -8,22 +9,32 @@ import type { Slot } from './pool.ts'
 const DEBOUNCE_MS = 100
 const LIMIT_MS = 30_000
 
+export interface OwnListsOptions {
+  /** What callers of a profile see who have nothing of their own. */
+  listsFor: (profile: string) => NativeLists | undefined
+  /**
+   * Resolves when what the server offers to everybody has been listed anew. Absent: a process, whose announcements are
+   * about itself. An HTTP server may announce on each connection what concerns all: then nobody has anything of their own.
+   */
+  relisted: (() => Promise<void>) | undefined
+  /** Told when what one owner sees has changed. */
+  onChange: (apart: { owner: OwnerKey; profile: string }) => void
+  note: (message: string) => void
+}
+
 /**
- * What a process offers on one owner's connection, once it has announced a change there: it may add tools for one
- * session (after a login, say) that others do not have. Nobody but the owner sees them. Over HTTP only the gateway's
- * own connection listens for changes, so there everybody sees the same.
+ * What a server offers on one owner's connection, once it has announced a change there: it may add tools for one
+ * session (after a login, say) that others do not have. Nobody but the owner sees them.
  */
 export class OwnLists {
   readonly #lists = new Map<OwnerKey, { lists: NativeLists; profile: string }>()
   readonly #timers = new Map<OwnerKey, NodeJS.Timeout>()
   /** Numbers the requests for lists. */
   readonly #flights = new Map<OwnerKey, number>()
-  readonly #onChange: (apart: { owner: OwnerKey; profile: string }) => void
-  readonly #note: (message: string) => void
+  readonly #options: OwnListsOptions
 
-  constructor(onChange: (apart: { owner: OwnerKey; profile: string }) => void, note: (message: string) => void) {
-    this.#onChange = onChange
-    this.#note = note
+  constructor(options: OwnListsOptions) {
+    this.#options = options
   }
 
   /** `undefined`: the same as everybody. */
@@ -52,7 +63,7 @@ export class OwnLists {
     this.#timers.delete(owner)
     this.#flights.delete(owner)
     const known = this.#lists.get(owner)
-    if (this.#lists.delete(owner) && known) this.#onChange({ owner, profile: known.profile })
+    if (this.#lists.delete(owner) && known) this.#options.onChange({ owner, profile: known.profile })
   }
 
   async #fetch(slot: Slot): Promise<void> {
@@ -64,12 +75,15 @@ export class OwnLists {
     const flight = (this.#flights.get(slot.owner) ?? 0) + 1
     this.#flights.set(slot.owner, flight)
     try {
-      const lists = await fetchLists(slot.leg, signal, this.#note)
+      const { listsFor, relisted, onChange, note } = this.#options
+      const [lists] = await Promise.all([fetchLists(slot.leg, signal, note), relisted?.()])
       // A late answer must not overwrite a newer one.
       if (slot.leg.closed || this.#flights.get(slot.owner) !== flight) return
+      const { owner } = slot
       const profile = slot.profile.key
-      this.#lists.set(slot.owner, { lists, profile })
-      this.#onChange({ owner: slot.owner, profile })
+      if (!isDeepStrictEqual(lists, listsFor(profile))) this.#lists.set(owner, { lists, profile })
+      else if (!this.#lists.delete(owner)) return
+      onChange({ owner, profile })
     } finally {
       clearTimeout(timer)
       slot.inflight--

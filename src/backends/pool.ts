@@ -27,7 +27,10 @@ export interface Slot {
   /** Ends the opening. */
   readonly signal: Cancellation
   leg: Leg | undefined
+  /** Calls that run on it. */
   inflight: number
+  /** Resources that are followed over it: it is in use even while nobody calls. */
+  holds: number
   lastUsed: number
   /** Health checks in a row without an answer. */
   missed: number
@@ -102,7 +105,8 @@ export class LegPool {
 
   #slot(era: Era, owner: OwnerKey, profile: Profile, opening: Promise<Leg>, signal: Cancellation): Slot {
     const lastUsed = this.#now()
-    const slot: Slot = { owner, profile, era, opening, signal, leg: undefined, inflight: 0, lastUsed, missed: 0 }
+    const use = { inflight: 0, holds: 0, lastUsed, missed: 0 }
+    const slot: Slot = { owner, profile, era, opening, signal, leg: undefined, ...use }
     const replaced = this.find(era, owner, profile)
     if (replaced) this.drop(replaced).catch(() => {})
     this.#slots.set(key(era, owner, profile), slot)
@@ -123,10 +127,10 @@ export class LegPool {
     return slot
   }
 
-  /** The gateway's own connection while nothing runs on it. */
+  /** The gateway's own connection while it is not in use. */
   spare(era: Era): Slot | undefined {
     const spare = this.find(era, GATEWAY_OWNER, NO_PROFILE)
-    return spare?.leg && !spare.leg.closed && spare.inflight === 0 ? spare : undefined
+    return spare?.leg && !spare.leg.closed && !isUsed(spare) ? spare : undefined
   }
 
   touch(slot: Slot): void {
@@ -151,7 +155,7 @@ export class LegPool {
   sweep(): void {
     const limit = this.#now() - this.#settings.idleMs
     for (const slot of this.#slots.values()) {
-      const idle = slot.owner !== GATEWAY_OWNER && slot.inflight === 0 && slot.lastUsed < limit
+      const idle = slot.owner !== GATEWAY_OWNER && !isUsed(slot) && slot.lastUsed < limit
       if (idle || slot.leg?.closed) this.drop(slot).catch(() => {})
     }
   }
@@ -164,7 +168,7 @@ export class LegPool {
   #makeRoom(): void {
     const owned = [...this.#slots.values()].filter((slot) => slot.owner !== GATEWAY_OWNER)
     if (owned.length < this.#settings.maxPerBackend) return
-    const idle = owned.filter((slot) => slot.inflight === 0 && slot.leg).sort((a, b) => a.lastUsed - b.lastUsed)[0]
+    const idle = owned.filter((slot) => !isUsed(slot) && slot.leg).sort((a, b) => a.lastUsed - b.lastUsed)[0]
     if (!idle) {
       const limit = this.#settings.maxPerBackend
       throw new GatewayError(
@@ -179,6 +183,10 @@ export class LegPool {
     const at = key(slot.era, slot.owner, slot.profile)
     if (this.#slots.get(at) === slot) this.#slots.delete(at)
   }
+}
+
+function isUsed({ inflight, holds }: Slot): boolean {
+  return inflight > 0 || holds > 0
 }
 
 async function closeWhenOpen(slot: Slot): Promise<void> {

@@ -43,11 +43,20 @@ export class Supervisor {
   #refresh: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(spec: BackendSpec, connections: Connections, telemetry: Telemetry, onRecovery: () => void) {
+  /** Has the server tell of changes over its connection. */
+  readonly #listen: (leg: Leg) => void
+
+  constructor(
+    spec: BackendSpec,
+    connections: Connections,
+    telemetry: Telemetry,
+    { onRecovery, listen }: { onRecovery: () => void; listen: (leg: Leg) => void },
+  ) {
     this.#spec = spec
     this.#connections = connections
     this.#telemetry = telemetry
     this.#onRecovery = onRecovery
+    this.#listen = listen
     if (spec.disabled) this.state = { kind: 'disabled' }
     else if (spec.fault) this.state = { kind: 'failing', fault: spec.fault }
     else this.state = { kind: 'connecting' }
@@ -97,6 +106,12 @@ export class Supervisor {
       if (this.#attempt) this.#attempt.done.finally(() => this.connect()).catch(() => {})
       else this.connect()
     }, LIST_DEBOUNCE_MS).unref()
+  }
+
+  /** Lists once more and waits for that, as long as for a call that wakes it. */
+  async relist(signal: Cancellation): Promise<void> {
+    this.connect()
+    await this.#settled(PATIENCE_MS, signal)
   }
 
   /** A process ended by itself, or hangs. */
@@ -158,7 +173,7 @@ export class Supervisor {
     this.unauthenticated = false
     const legs = { [leg.era]: leg.revision }
     this.state = { kind: 'ready', legs, since: this.#readySince, ms: before.kind === 'ready' ? before.ms : ms }
-    leg.listen()
+    this.#listen(leg)
     if (recovered) {
       this.#onRecovery()
       this.#telemetry.emit('backend.ready', {

@@ -36,12 +36,22 @@ function welcome(revision: string, result: JsonObject): Welcome {
   }
 }
 
-/** The `subscriptions/listen` filter for the lists that a modern server says may change; `undefined` when none do. */
-export function listenFilter(capabilities: JsonObject): JsonObject | undefined {
+/** The first message of a `subscriptions/listen` stream. */
+export const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
+
+/**
+ * The `subscriptions/listen` filter for the lists that a modern server says may change, and for changes of these
+ * resources when it tells of such; `undefined` when there is nothing to be told.
+ */
+export function listenFilter(capabilities: JsonObject, resources: readonly string[]): JsonObject | undefined {
   const filter: JsonObject = {}
   for (const list of ['tools', 'prompts', 'resources']) {
     const capability = capabilities[list]
     if (isObject(capability) && capability['listChanged'] === true) filter[`${list}ListChanged`] = true
+  }
+  const capability = capabilities['resources']
+  if (resources.length > 0 && isObject(capability) && capability['subscribe'] === true) {
+    filter['resourceSubscriptions'] = [...resources].sort()
   }
   return Object.keys(filter).length > 0 ? filter : undefined
 }

@@ -23,6 +23,7 @@ type Check = (look: Look) => void
 const CHECKS: readonly Check[] = [
   backendNames,
   backendEndpoints,
+  vendorMethods,
   danglingBackends,
   strategyNeeds,
   toolEntries,
@@ -79,6 +80,26 @@ function backendNames({ config, error }: Look): void {
   for (const [index, backend] of (config.backends ?? []).entries()) {
     // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
     if (/[\u0000-\u001f\u007f]/u.test(backend.name)) error(['backends', index, 'name'], 'control characters in a name')
+  }
+}
+
+/** First parts of the methods that the protocol and its extensions have, or JSON-RPC keeps for itself. */
+const RESERVED_METHODS = /^(?:initialize$|ping$|rpc\.|(?:completion|elicitation|logging|notifications|prompts|resources|roots|sampling|server|skills|subscriptions|tasks|tools)\/)/
+
+function vendorMethods({ config, error }: Look): void {
+  const owners = new Map<string, string>()
+  for (const [index, { name, methods = [] }] of (config.backends ?? []).entries()) {
+    for (const [place, method] of methods.entries()) {
+      const steps = ['backends', index, 'methods', place]
+      const owner = owners.get(method)
+      if (method === '') error(steps, 'a method without a name')
+      else if (RESERVED_METHODS.test(method)) {
+        error(steps, `${method} belongs to the protocol`, 'list only methods that the protocol does not have')
+      } else if (owner !== undefined) {
+        error(steps, `the method ${method} is given to "${owner}" and to "${name}"`, 'give it to one of them')
+      }
+      owners.set(method, name)
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import type { BackendSpec } from '../model/backend.ts'
+import type { BackendId } from '../model/ids.ts'
+import { backendId } from '../model/ids.ts'
 import type {
   AggregationSettings,
   DoorSettings,
@@ -36,6 +38,8 @@ export interface GatewayConfig {
   readonly mode: 'static' | 'dynamic'
   readonly backends: readonly BackendSpec[]
   readonly aggregation: AggregationSettings
+  /** Methods outside the protocol that clients may call, and the backend of each. */
+  readonly vendorMethods: ReadonlyMap<string, BackendId>
   readonly timeouts: TimeoutSettings
   readonly failure: FailureSettings
   readonly door: DoorSettings
@@ -75,6 +79,7 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
     mode: config.backends === undefined && groupRef !== undefined ? 'dynamic' : 'static',
     backends: resolved.backends,
     aggregation: aggregationSettings(config),
+    vendorMethods: vendorMethods(config),
     timeouts: timeoutSettings(config),
     failure: failureSettings(config),
     door: doorSettings(config),
@@ -110,7 +115,12 @@ function incomingAuth(config: AuthoredConfig): IncomingAuth {
     : { type: 'anonymous', explicit: false }
 }
 
-function aggregationSettings({ aggregation = {} }: AuthoredConfig): AggregationSettings {
+function vendorMethods({ backends = [] }: AuthoredConfig): ReadonlyMap<string, BackendId> {
+  const owned = backends.flatMap(({ name, methods = [] }) => methods.map((method) => [method, backendId(name)] as const))
+  return new Map(owned)
+}
+
+function aggregationSettings({ aggregation = {}, backends = [] }: AuthoredConfig): AggregationSettings {
   const { conflictResolutionConfig: settings } = aggregation
   return {
     strategy: aggregation.conflictResolution ?? 'prefix',
@@ -118,6 +128,7 @@ function aggregationSettings({ aggregation = {} }: AuthoredConfig): AggregationS
     prefixExplicit: settings?.prefixFormat !== undefined,
     onlyOnConflict: aggregation.onlyOnConflict ?? false,
     priorityOrder: settings?.priorityOrder ?? [],
+    vendors: new Set(backends.filter(({ methods }) => methods).map(({ name }) => name)),
     excludeAllTools: aggregation.excludeAllTools ?? false,
     defaultToolVisibility: aggregation.defaultToolVisibility ?? 'allow',
     tools: new Map((aggregation.tools ?? []).map((entry) => [entry.workload, toolSettings(entry)])),

@@ -7,6 +7,7 @@ test('the first layer is the outermost', async () => {
   const core: Core = {
     catalogue: async () => expect.unreachable(),
     watch: () => () => {},
+    follow: async () => () => {},
     invoke: async () => {
       told.push('core')
       return { kind: 'result', value: {}, era: 'legacy' }

@@ -9,8 +9,11 @@ import type { JsonObject } from '../model/json.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
+import { Follows } from './follows.ts'
 import { Generation } from './generation.ts'
+import { LinkMemory } from './link-memory.ts'
 import { Parking } from './questions/parking.ts'
+import { TaskIds } from './tasks/task-ids.ts'
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -24,9 +27,13 @@ export class Gateway {
   readonly core: Core
   readonly #leases = new BackendLeases()
   readonly #watchers = new Set<{ caller: Caller; listener: (change: Change) => void }>()
+  readonly #follows = new Follows(() => this.#current)
   /** Legacy clients whose session lives. */
   readonly #clients = new Map<OwnerKey, ClientPort>()
+  /** Links that callers have been shown. */
+  readonly #links = new LinkMemory(() => performance.now())
   readonly #parking = new Parking(() => this.#sealer)
+  readonly #taskIds = new TaskIds(() => this.#sealer)
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
@@ -44,6 +51,7 @@ export class Gateway {
         this.#watchers.add(watcher)
         return () => this.#watchers.delete(watcher)
       },
+      follow: (uri, caller, listener) => this.#follows.follow(uri, caller, listener),
     }
     this.#current = this.#generation(config, undefined)
   }
@@ -69,6 +77,7 @@ export class Gateway {
     this.#retiring.add(old)
     void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
+    this.#follows.move()
     this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
   }
 
@@ -90,12 +99,15 @@ export class Gateway {
   /** A client is gone for good: what is open upstream in its name is closed. */
   release(owner: OwnerKey): void {
     this.#clients.delete(owner)
+    this.#follows.release(owner)
+    this.#links.forget(owner)
     this.#current.releaseOwner(owner)
   }
 
   /** Ends every backend after running calls, of replaced generations too, have had `graceMs`. Whether none was cut. */
   async close(graceMs: number): Promise<boolean> {
     this.#parking.close()
+    this.#follows.close()
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
     await this.#leases.closeAll()
@@ -110,6 +122,8 @@ export class Gateway {
       watch: (caller, listener) => this.core.watch(caller, listener),
       clientOf: (owner) => this.#clients.get(owner),
       parking: this.#parking,
+      links: this.#links,
+      taskIds: this.#taskIds,
       previous,
       onChange: (change, apart) => {
         if (generation === this.#current) this.#announce(change, apart)
@@ -121,6 +135,7 @@ export class Gateway {
   /** `only`: nobody else sees what has changed. */
   #announce(change: Change, only?: Apart): void {
     if (!change.tools && !change.prompts && !change.resources) return
+    if (change.resources) this.#follows.retry()
     for (const { caller, listener } of this.#watchers) if (!only || concerns(only, caller)) listener(change)
   }
 }

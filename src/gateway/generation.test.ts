@@ -4,6 +4,8 @@ import { loadConfig } from '../config/load.ts'
 import { Telemetry } from '../telemetry/events.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
+import { LinkMemory } from './link-memory.ts'
+import { TaskIds } from './tasks/task-ids.ts'
 import { Parking } from './questions/parking.ts'
 
 test('a generation that cannot be built gives back what it has taken', async () => {
@@ -26,6 +28,8 @@ test('a generation that cannot be built gives back what it has taken', async () 
       watch: () => () => {},
       clientOf: () => undefined,
       parking: new Parking(() => new Sealer()),
+      links: new LinkMemory(() => 0),
+      taskIds: new TaskIds(() => new Sealer()),
       previous: undefined,
       onChange: () => {},
     })

@@ -3,15 +3,19 @@ import { diffCatalogues } from '../aggregation/diff.ts'
 import type { Apart, Backend } from '../backends/backend.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Change, ClientPort, Core } from '../model/call.ts'
+import type { Caller, Change, ClientPort, Core } from '../model/call.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { compose } from './compose.ts'
-import { dispatcher, resolveEntry } from './dispatch.ts'
+import { ownerOf } from './extensions/owner.ts'
+import { dispatcher } from './dispatch.ts'
+import type { LinkMemory } from './link-memory.ts'
+import { Resolver } from './resolve.ts'
 import { CatalogueKeeper } from './keeper.ts'
 import type { Parking } from './questions/parking.ts'
+import type { TaskIds } from './tasks/task-ids.ts'
 import { deadlineLayer } from './layers/deadline.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
 
@@ -22,6 +26,8 @@ export interface GenerationParts {
   watch: Core['watch']
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   parking: Parking
+  links: LinkMemory
+  taskIds: TaskIds
   /** The generation that this one replaces. */
   previous: Generation | undefined
   /** Told when the lists of this generation change. */
@@ -36,12 +42,14 @@ export class Generation {
   readonly core: Core
   /** Backends that were already running. */
   readonly kept: number
+  /** What a resource leads to for this caller. */
+  readonly seatOf: (uri: string, caller: Caller) => Backend | undefined
   readonly #leases: BackendLeases
   readonly #keys: string[] = []
   readonly #tally = new Tally()
 
   constructor(config: GatewayConfig, parts: GenerationParts) {
-    const { leases, identity, telemetry, previous } = parts
+    const { leases, identity, telemetry, previous, taskIds } = parts
     this.config = config
     this.#leases = leases
     const options = {
@@ -51,6 +59,7 @@ export class Generation {
       pool: config.sessions,
       failure: config.failure,
       clientOf: parts.clientOf,
+      tasksOf: (id: BackendId) => taskIds.namesOf(id),
     }
     try {
       const leased = config.backends.map((spec) => {
@@ -70,10 +79,33 @@ export class Generation {
       )
       const { keeper } = this
       const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
-      this.core = compose(dispatcher(keeper, byId, parts.watch, parts.parking), [
+      const served = this.backends.filter(({ spec }) => !spec.disabled)
+      const resolver = new Resolver(keeper, served, parts.links, config.aggregation)
+      const { watch, parking, links } = parts
+      const { vendorMethods: methods, timeouts } = config
+      const dispatch = dispatcher({
+        keeper,
+        resolver,
+        backends: byId,
+        watch,
+        parking,
+        links,
+        toolCalls: { ids: taskIds, ttlMs: timeouts.maxMs },
+        beyond: {
+          keeper,
+          tasks: { backends: byId, ids: taskIds, links },
+          skills: { backends: served, resolver, links },
+          vendor: { backends: byId, methods, parking },
+        },
+      })
+      this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
-        deadlineLayer(config.timeouts, (call, context) => resolveEntry(keeper.view(context), call)?.route.backend),
+        deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
       ])
+      this.seatOf = (uri, caller) => {
+        const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)
+        return entry && byId.get(entry.route.backend)
+      }
       for (const { backend, fresh } of leased) if (fresh) backend.start()
     } catch (error) {
       for (const key of this.#keys) leases.release(key)

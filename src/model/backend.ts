@@ -87,4 +87,6 @@ export interface NativeLists {
   resources: readonly JsonObject[]
   templates: readonly JsonObject[]
   instructions?: string
+  /** Its extensions with their settings, as declared; the tasks extension only by modern servers, which have it. */
+  extensions?: JsonObject
 }

@@ -10,11 +10,28 @@ import type { Profile } from './profile.ts'
 import { NO_PROFILE } from './profile.ts'
 
 /** One request for something in the catalogue. `params` are kept as received, `_meta` included. */
-export type Call =
+export type EntryCall =
   | { kind: 'tool'; name: string; params: JsonObject }
   | { kind: 'prompt'; name: string; params: JsonObject }
   | { kind: 'resource'; uri: string; params: JsonObject }
   | { kind: 'complete'; ref: { type: 'prompt'; name: string } | { type: 'resource'; uri: string }; params: JsonObject }
+
+/** What may be asked about one task. */
+export type TaskVerb = 'get' | 'result' | 'update' | 'cancel'
+
+/** One request that goes to backends. */
+export type Call =
+  | EntryCall
+  /** `id` as the caller was given it. */
+  | { kind: 'task'; verb: TaskVerb; id: string; params: JsonObject }
+  /** The tasks of a legacy session. */
+  | { kind: 'tasks'; params: JsonObject }
+  /** The skills of all backends. */
+  | { kind: 'skills'; params: JsonObject }
+  | { kind: 'skill'; uri: string; params: JsonObject }
+  | { kind: 'directory'; uri: string; params: JsonObject }
+  /** A method that the protocol does not have, and one backend does. */
+  | { kind: 'vendor'; method: string; params: JsonObject }
 
 /** A notification on its way to a client. */
 export interface Notification {
@@ -68,6 +85,8 @@ export type Ask = (question: Question, signal: Cancellation) => Promise<JsonObje
 
 /** A legacy client, to which a backend of its own may turn at any time. */
 export interface ClientPort {
+  readonly principal: Principal
+  readonly revision: string
   readonly profile: Profile
   /** As it set it; absent: not yet. */
   readonly logLevel: string | undefined
@@ -86,6 +105,8 @@ export interface Context extends Caller {
   emit: ((notification: Notification) => void) | undefined
   /** `undefined`: the caller is asked by an outcome (modern), or cannot be asked. */
   ask: Ask | undefined
+  /** Headers of the request, by lower-case name, where arguments may have to stand in them too (modern, HTTP). */
+  header: ((name: string) => string | undefined) | undefined
 }
 
 /** A large result that is still arriving: a whole JSON-RPC response whose id is the gateway's own. */
@@ -132,7 +153,7 @@ export interface Sight {
 }
 
 /**
- * Everything that a client may do: see the catalogue, invoke an entry, watch for changes.
+ * Everything that a client may do: see the catalogue, invoke an entry, watch for changes of the lists, follow a resource.
  * Failures are thrown `GatewayError`s.
  */
 export interface Core {
@@ -140,6 +161,13 @@ export interface Core {
   invoke(call: Call, context: Context): Promise<Outcome>
   /** Calls the listener after each change of what this caller sees, until the returned function is called. */
   watch(caller: Caller, listener: (change: Change) => void): () => void
+  /**
+   * Calls the listener with the params of `notifications/resources/updated` whenever this resource has changed, one
+   * below it has, or it may have changed unseen; from when this resolves until the returned function is called.
+   * One change is one object, whomever it is told. Throws what reading would throw, and `METHOD_UNKNOWN` when the
+   * backend takes no subscriptions.
+   */
+  follow(uri: string, caller: Caller, listener: (update: JsonObject) => void): Promise<() => void>
 }
 
 /** A concern around the core. It may refuse or hide, and reaches a backend only through `inner`. */

@@ -41,6 +41,8 @@ export interface Catalogue {
   /** Keys are URI templates. */
   templates: ReadonlyMap<string, Entry>
   instructions?: string
+  /** The extensions of the protocol that are carried, with their settings. */
+  extensions?: JsonObject
   conflicts: readonly Conflict[]
   /** Definitions that were dropped (malformed), and name guards that applied, for people. */
   notes: readonly string[]

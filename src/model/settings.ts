@@ -23,6 +23,8 @@ export interface AggregationSettings {
   /** Prefix only names that clash. */
   onlyOnConflict: boolean
   priorityOrder: readonly string[]
+  /** Backends of which extensions other than the protocol's own are offered. */
+  vendors: ReadonlySet<string>
   excludeAllTools: boolean
   defaultToolVisibility: 'allow' | 'deny'
   /** By backend. */

@@ -2,14 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ListKind } from '../model/catalogue.ts'
 import type { JsonObject } from '../model/json.ts'
-import {
-  lowerDefinition,
-  lowerError,
-  lowerNotification,
-  lowerRequest,
-  lowerResult,
-  needsLowering,
-} from './downgrade.ts'
+import { lowerDefinition, lowerNotification, lowerRequest, lowerResult, needsLowering } from './downgrade.ts'
 import { META } from './envelope.ts'
 import { parseJson } from './json.ts'
 
@@ -173,17 +166,6 @@ test('choices with titles are spelled with enumNames before 2025-11-25', () => {
   expect(lowerRequest(LATEST, 'elicitation/create', form)).toBe(form)
   const other = { message: 'm', requestedSchema: { type: 'object', properties: { several, plain } } }
   expect(lowerRequest(STRUCTURED, 'elicitation/create', other)).toBe(other)
-})
-
-test('a link that must be visited first is a failed tool for clients without such links', () => {
-  const error = { code: -32042, message: 'Visit the page first', data: { elicitations: [] } }
-  expect(lowerError(STRUCTURED, 'tools/call', error)).toEqual({
-    content: [{ type: 'text', text: 'Visit the page first' }],
-    isError: true,
-  })
-  expect(lowerError(LATEST, 'tools/call', error)).toBeUndefined()
-  expect(lowerError(STRUCTURED, 'prompts/get', error)).toBeUndefined()
-  expect(lowerError(STRUCTURED, 'tools/call', { ...error, code: -32602 })).toBeUndefined()
 })
 
 test('results of legacy backends need no parsing for clients that know structured content', () => {

@@ -1,10 +1,8 @@
 import type { ListKind } from '../model/catalogue.ts'
-import { JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import { META, metaOf } from './envelope.ts'
 import { isRawNumber } from './json.ts'
-import type { WireError } from './jsonrpc.ts'
 import { LATEST_LEGACY, isBefore } from './revisions.ts'
 
 /** Where a feature stands: a definition of a list, any result, any notification, a content block, or one method's message. */
@@ -86,14 +84,16 @@ const AT: Readonly<Record<Place, readonly Row[]>> = {
 
 const IN_RESULTS: readonly Row[] = [...AT.block, ...AT['tools/call'], ...AT.result]
 
+const LAST_CHANGE_IN_RESULTS = IN_RESULTS.filter(({ since, harmless }) => !harmless && !isBefore(LATEST_LEGACY, since))
+  .map(({ since }) => since)
+  .reduce((latest, since) => (isBefore(latest, since) ? since : latest), '')
+
 /**
  * Whether results of legacy backends may hold what a client of this revision cannot take, so that they must be parsed
  * and lowered. Results of modern backends always must, for legacy clients.
  */
 export function needsLowering(revision: string): boolean {
-  return IN_RESULTS.some(
-    ({ since, harmless }) => !harmless && isBefore(revision, since) && !isBefore(LATEST_LEGACY, since),
-  )
+  return isBefore(revision, LAST_CHANGE_IN_RESULTS)
 }
 
 /** A result as a client of `revision` may have it: the same object when it already is. */
@@ -126,14 +126,6 @@ export function lowerNotification(revision: string, method: string, params: Json
 export function lowerRequest(revision: string, method: string, params: JsonObject): JsonObject {
   if (method === 'sampling/createMessage') return lowerMessages(revision, params)
   return method === 'elicitation/create' ? lowerAt(method, revision, params) : params
-}
-
-/** The tool result that stands for an error which a client of `revision` does not know; `undefined`: the error may go. */
-export function lowerError(revision: string, method: string, { code, message }: WireError): JsonObject | undefined {
-  if (code !== JSONRPC.urlElicitationRequired || method !== 'tools/call' || !isBefore(revision, '2025-11-25')) {
-    return undefined
-  }
-  return { content: [{ type: 'text', text: message }], isError: true }
 }
 
 function lowerAt(place: Place, revision: string, value: JsonObject): JsonObject {

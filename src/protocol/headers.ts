@@ -1,11 +1,17 @@
 import type { JsonObject } from '../model/json.ts'
 import { clip } from './clip.ts'
 
-/** Methods whose `Mcp-Name` header mirrors a field of `params` (2026-07-28, transports, "Standard headers"). */
+/**
+ * Methods whose `Mcp-Name` header mirrors a field of `params` (2026-07-28, transports, "Standard headers"; tasks
+ * extension, "Routing Headers").
+ */
 const NAME_SOURCE: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
 }
 
 /** The value that `Mcp-Name` mirrors, `undefined` when the method has none. */

@@ -14,6 +14,9 @@ export const LATEST_LEGACY = '2025-11-25'
 export const LATEST_MODERN = '2026-07-28'
 export const SUPPORTED_MODERN: readonly string[] = [LATEST_MODERN]
 
+/** Tasks within the protocol itself, legacy only; modern ones are an extension. */
+export const CORE_TASKS_SINCE = '2025-11-25'
+
 export function eraOf(revision: string): Era | undefined {
   return Object.hasOwn(REVISIONS, revision) ? REVISIONS[revision] : undefined
 }

@@ -21,3 +21,13 @@ test('a token has one spelling', () => {
   expect(sealer.open(` ${token}`, 'b')).toBeUndefined()
   expect(sealer.open('', 'b')).toBeUndefined()
 })
+
+test('a steady token is the same each time, and opens like any other', () => {
+  const sealer = new Sealer()
+  const token = sealer.sealSteadily({ b: 'x', i: 'task' }, 'task me')
+  expect(sealer.sealSteadily({ b: 'x', i: 'task' }, 'task me')).toBe(token)
+  expect(sealer.open(token, 'task me')).toEqual({ b: 'x', i: 'task' })
+  expect(sealer.open(token, 'task you')).toBeUndefined()
+  expect(sealer.sealSteadily({ b: 'x', i: 'task' }, 'task you')).not.toBe(token)
+  expect(new Sealer().sealSteadily({ b: 'x', i: 'task' }, 'task me')).not.toBe(token)
+})

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import type { JsonValue } from '../model/json.ts'
 import type { SealingKey } from '../model/settings.ts'
 
@@ -14,21 +14,40 @@ const MAX_TOKEN = 8192
  * `purpose` and whatever the token is bound to (principal, list) go in as `binding`: a token opened under another one fails.
  */
 export class Sealer {
-  readonly #keys: readonly { tag: Buffer; key: Buffer }[]
+  readonly #keys: readonly { tag: Buffer; key: Buffer; steady: Buffer }[]
 
   /** Without keys: one random key for this process. */
   constructor(keys: readonly SealingKey[] = []) {
     const all = keys.length > 0 ? keys : [{ id: 'process', key: randomBytes(32) }]
-    this.#keys = all.map(({ key }) => ({ key, tag: createHash('sha256').update(key).digest().subarray(0, KEY_TAG) }))
+    this.#keys = all.map(({ key }) => ({
+      key,
+      tag: createHash('sha256').update(key).digest().subarray(0, KEY_TAG),
+      steady: createHmac('sha256', key).update('steady').digest(),
+    }))
   }
 
   seal(value: JsonValue, binding: string): string {
+    return this.#seal(JSON.stringify(value), binding, () => randomBytes(IV))
+  }
+
+  /**
+   * The same token every time, as long as the first key stays: for names that are compared. Whoever sees two tokens sees
+   * whether their values are equal, and nothing else.
+   */
+  sealSteadily(value: JsonValue, binding: string): string {
+    const text = JSON.stringify(value)
+    return this.#seal(text, binding, (steady) =>
+      createHmac('sha256', steady).update(JSON.stringify([binding, text])).digest().subarray(0, IV),
+    )
+  }
+
+  #seal(text: string, binding: string, ivOf: (steady: Buffer) => Buffer): string {
     const [first] = this.#keys
     if (!first) throw new Error('no sealing key')
-    const iv = randomBytes(IV)
+    const iv = ivOf(first.steady)
     const cipher = createCipheriv(ALGORITHM, first.key, iv)
     cipher.setAAD(Buffer.from(binding, 'utf8'))
-    const body = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
+    const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
     return Buffer.concat([first.tag, iv, cipher.getAuthTag(), body]).toString('base64url')
   }
 

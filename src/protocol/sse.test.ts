@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { SSE_KEEP_ALIVE, SseReader, sseMessage, type SseEvent } from './sse.ts'
+import { SSE_KEEP_ALIVE, SseReader, carriesPosition, sseMessage, type SseEvent } from './sse.ts'
 
 function read(...chunks: (string | Buffer)[]): SseEvent[] {
   const events: SseEvent[] = []
@@ -43,4 +43,33 @@ test('an event that is too large ends it', () => {
 
 test('what we write', () => {
   expect(sseMessage('{}')).toBe('event: message\ndata: {}\n\n')
+})
+
+test('the position in a stream: ids with and without data, taken back by an empty one, and the wait', () => {
+  const reader = new SseReader(
+    () => {},
+    () => {},
+    1000,
+  )
+  const after = (text: string) => {
+    reader.push(Buffer.from(text))
+    return [reader.lastEventId, reader.retryMs]
+  }
+  expect(after('data: x\n\n')).toEqual([undefined, undefined])
+  expect(after('id: a\nretry: 250\ndata: \n\n')).toEqual(['a', 250])
+  expect(after('id: b\n\n')).toEqual(['b', 250])
+  expect(after('id: half')).toEqual(['b', 250])
+  expect(after('\ndata: 1\n\nretry: -3\nretry: soon\n\n')).toEqual(['half', 250])
+  expect(after('id:\ndata: 2\n\n')).toEqual([undefined, 250])
+})
+
+test('a chunk tells whether it may carry a position', () => {
+  const carries = (text: string) => carriesPosition(Buffer.from(text))
+  expect(['id: 1\ndata: x\n\n', 'data: x\nid: 1\n\n', 'retry: 5\n\n', 'data: x\nretry:5\n\n'].map(carries)).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ])
+  expect(['data: id: 1\n\n', 'event: message\ndata: {"id":1}\n\n', ''].map(carries)).toEqual([false, false, false])
 })

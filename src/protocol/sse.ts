@@ -13,6 +13,10 @@ export interface SseEvent {
  * and nothing after it, when one event grows beyond `maxLength` characters.
  */
 export class SseReader {
+  /** Of the latest event that carried an id, with data or without; an empty id takes it back. */
+  lastEventId: string | undefined
+  /** How long the server wants to be left alone before the stream is opened again, milliseconds. */
+  retryMs: number | undefined
   readonly #decoder = new StringDecoder('utf8')
   readonly #onEvent: (event: SseEvent) => void
   readonly #onOverflow: () => void
@@ -89,11 +93,13 @@ export class SseReader {
       this.#length = this.#data.length
     } else if (field === 'event') this.#event = value
     else if (field === 'id' && !value.includes('\0')) this.#id = value
+    else if (field === 'retry' && /^\d{1,9}$/.test(value)) this.retryMs = Number(value)
   }
 
   #dispatch(): void {
     const data = this.#data
     const event = { event: this.#event || 'message', data: data ?? '', id: this.#id }
+    if (this.#id !== undefined) this.lastEventId = this.#id || undefined
     this.#event = ''
     this.#data = undefined
     this.#length = 0
@@ -122,6 +128,14 @@ export function wholeEvents(chunk: Buffer): string[] | undefined {
   return events
 }
 
+/** Whether a chunk may say from where a broken stream can be resumed, which `wholeEvents` does not tell. */
+export function carriesPosition(chunk: Buffer): boolean {
+  const [first] = chunk
+  return first === LOWER_I || first === LOWER_R || chunk.includes('\nid:') || chunk.includes('\nretry:')
+}
+
+const LOWER_I = 0x69
+const LOWER_R = 0x72
 const LF = 0x0a
 const BOM_FIRST_BYTE = 0xef
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../model/json.ts'
 import { META, VENDOR_META } from './envelope.ts'
-import { legacyParams, legacyResult, legacyTool, modernParams, modernResult } from './translate.ts'
+import { legacyParams, modernParams, modernResult, withoutHop } from './translate.ts'
 
 const IDENTITY = { name: 'vmcp', version: '1' }
 const received = {
@@ -68,26 +68,9 @@ test('a result for a modern client', () => {
 test('a modern result for a legacy client', () => {
   const meta = { [META.server]: { name: 'b' }, k: 1 }
   const modern = { content: [], resultType: 'complete', ttlMs: 0, cacheScope: 'private', vendor: true, _meta: meta }
-  expect(legacyResult(modern)).toEqual({
-    content: [],
-    vendor: true,
+  expect(withoutHop(modern)).toEqual({
+    ...modern,
     _meta: { k: 1, [VENDOR_META.server]: { name: 'b' } },
   })
-  expect(legacyResult({ content: [] })).toEqual({ content: [] })
-})
-
-test('structured content that is no object becomes text, unless there is text', () => {
-  expect(legacyResult({ content: [], structuredContent: [1, 2] })).toEqual({
-    content: [{ type: 'text', text: '[1,2]' }],
-  })
-  const said = [{ type: 'text', text: 'two' }]
-  expect(legacyResult({ content: said, structuredContent: 2 })).toEqual({ content: said })
-  expect(legacyResult({ structuredContent: { a: 1 } })).toEqual({ structuredContent: { a: 1 } })
-})
-
-test('a tool for legacy clients has an output schema of an object or none', () => {
-  const tool = { name: 't', outputSchema: { type: 'object' } }
-  expect(legacyTool(tool)).toBe(tool)
-  expect(legacyTool({ name: 't', outputSchema: { type: 'array' } })).toEqual({ name: 't' })
-  expect(legacyTool({ name: 't', outputSchema: true })).toEqual({ name: 't' })
+  expect(withoutHop({ content: [] })).toEqual({ content: [] })
 })

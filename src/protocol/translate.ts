@@ -1,5 +1,4 @@
 import type { JsonObject, JsonValue } from '../model/json.ts'
-import { isObject } from '../model/json.ts'
 import { META, VENDOR_META, metaOf, withoutHopKeys } from './envelope.ts'
 import { LATEST_MODERN } from './revisions.ts'
 
@@ -68,41 +67,28 @@ function asServer(received: JsonObject | undefined, identity: Identity): JsonObj
   return meta
 }
 
+/** Kinds of calls whose results say for how long they are good. */
+const CACHED: ReadonlySet<string> = new Set(['resource', 'skills', 'skill', 'directory'])
+
 /** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */
 export function modernResult(kind: string, result: JsonObject, identity: Identity): JsonObject {
   const meta = asServer(metaOf(result), identity)
   const out: JsonObject = { ...result, resultType: result['resultType'] ?? 'complete', _meta: meta }
-  if (kind === 'resource') {
+  if (CACHED.has(kind)) {
     out['ttlMs'] = result['ttlMs'] ?? 0
     out['cacheScope'] = result['cacheScope'] ?? 'private'
   }
   return out
 }
 
-/** A modern backend's result for a legacy client: modern members leave, and `structuredContent` must be an object. */
-export function legacyResult(result: JsonObject): JsonObject {
-  const { resultType: _type, ttlMs: _ttl, cacheScope: _scope, _meta: _, ...out } = result
+/** A modern backend's result for a legacy client, as far as `_meta` goes: keys of one hop leave. */
+export function withoutHop(result: JsonObject): JsonObject {
   const received = metaOf(result)
-  if (received) {
-    const meta = withoutHopKeys(received) ?? {}
-    const backend = received[META.server]
-    if (backend !== undefined) meta[VENDOR_META.server] = backend
-    if (Object.keys(meta).length > 0) out['_meta'] = meta
-  } else if (result['_meta'] !== undefined) out['_meta'] = result['_meta']
-  const structured = out['structuredContent']
-  if (structured !== undefined && !isObject(structured)) {
-    delete out['structuredContent']
-    const content = Array.isArray(out['content']) ? out['content'] : []
-    const hasText = content.some((block) => isObject(block) && block['type'] === 'text')
-    if (!hasText) out['content'] = [...content, { type: 'text', text: JSON.stringify(structured) }]
-  }
+  if (!received) return result
+  const { _meta: _, ...out } = result
+  const meta = withoutHopKeys(received) ?? {}
+  const backend = received[META.server]
+  if (backend !== undefined) meta[VENDOR_META.server] = backend
+  if (Object.keys(meta).length > 0) out['_meta'] = meta
   return out
-}
-
-/** A tool definition for legacy clients: the common SDK rejects the whole list over an `outputSchema` that is no object. */
-export function legacyTool(tool: JsonObject): JsonObject {
-  const schema = tool['outputSchema']
-  if (schema === undefined || (isObject(schema) && schema['type'] === 'object')) return tool
-  const { outputSchema: _, ...rest } = tool
-  return rest
 }

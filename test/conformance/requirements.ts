@@ -12,7 +12,7 @@ const SUITE = dirname(createRequire(import.meta.url).resolve('@modelcontextproto
 export const SUITE_COMMAND = join(SUITE, 'dist/index.js')
 
 /** The frozen sets of the suite: what conformance to a revision requires of a server. */
-export function scored(revision: Revision): string[] {
+function scored(revision: Revision): string[] {
   const file = readFileSync(join(SUITE, 'requirements', `${revision}.yaml`), 'utf8')
   return (parse(file) as { server: string[] }).server
 }

@@ -104,6 +104,8 @@ function scene(play: string, given: Partial<ContainerEndpoint> = {}) {
     maxMessageBytes: 1_000_000,
     onListChanged: () => {},
     onUpdated: () => {},
+    onGap: () => {},
+    tasks: { shown: (id: string) => id, native: (id: string) => id } as never,
     profile: NO_PROFILE,
     client: () => undefined,
     onLost: (error) => lost.push(error.message),

@@ -182,8 +182,11 @@ describe.concurrent('HTTP backends that fail beside a good one', () => {
         expect(told).not.toContain('do-not-show-me')
         await becomes(gateway, 'bad', health)
         expect(await healthOf(gateway, 'good')).toBe('healthy')
-        // Nobody has ever seen it: to clients it does not exist.
-        expect(await client.tool('bad_echo')).toMatchObject({ code: -32602, text: 'Unknown tool: bad_echo' })
+        // Nobody has ever seen it, but only this backend could have it.
+        const away = await client.tool('bad_echo')
+        expect(away).toMatchObject({ isError: true, text: expect.stringMatching(cause) as string })
+        expect(away.text).not.toContain('do-not-show-me')
+        expect(await client.tool('nobody_echo')).toMatchObject({ code: -32602, text: 'Unknown tool: nobody_echo' })
 
         bad.script.intercept = undefined
         await becomes(gateway, 'bad', 'healthy')

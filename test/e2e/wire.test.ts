@@ -21,7 +21,7 @@ const keepAlives = vi.hoisted(() => {
   const found: (() => void)[] = []
   const original = globalThis.setInterval
   globalThis.setInterval = ((run: () => void, ms: number) => {
-    if (ms === 15_000) found.push(run)
+    if (ms === 15_000 || ms === 1000) found.push(run)
     return original(run, ms)
   }) as typeof setInterval
   return found

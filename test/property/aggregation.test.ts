@@ -59,6 +59,7 @@ const settings: fc.Arbitrary<AggregationSettings> = fc.record({
   prefixExplicit: fc.boolean(),
   onlyOnConflict: fc.boolean(),
   priorityOrder: fc.shuffledSubarray(BACKENDS),
+  vendors: fc.constant(new Set<string>()),
   excludeAllTools: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   defaultToolVisibility: fc.constantFrom('allow', 'allow', 'deny'),
   tools: fc

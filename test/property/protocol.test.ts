@@ -667,7 +667,7 @@ describe('cursors', () => {
       expect(page).toBeLessThan(20)
       const request = {
         kind,
-        era: page % 2 === 0 ? ('legacy' as const) : ('modern' as const),
+        revision: page % 2 === 0 ? '2025-11-25' : '2026-07-28',
         cursor,
         principal: 'me',
         connecting: false,
@@ -755,7 +755,7 @@ describe('cursors', () => {
     const plans = Array.from({ length: 1001 }, (_, i) => ({ name: `n${i}`, visibility: 'listed' as const }))
     const request = {
       kind: 'tools' as const,
-      era: 'modern' as const,
+      revision: '2026-07-28',
       cursor: undefined,
       principal: 'me',
       connecting: false,

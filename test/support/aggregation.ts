@@ -45,6 +45,7 @@ function settings(some: Partial<AggregationSettings> = {}): AggregationSettings 
     prefixExplicit: false,
     onlyOnConflict: false,
     priorityOrder: [],
+    vendors: new Set(),
     excludeAllTools: false,
     defaultToolVisibility: 'allow',
     tools: new Map(),

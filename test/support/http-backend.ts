@@ -4,7 +4,18 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { isObject, type JsonObject, type JsonValue } from '../../src/model/json.ts'
-import { CHANGES, LEGACY, META, MODERN, listened, perform, type ChangeKind, type Script } from './script.ts'
+import {
+  CHANGES,
+  LEGACY,
+  META,
+  MODERN,
+  UPDATED,
+  follows,
+  listened,
+  perform,
+  type ChangeKind,
+  type Script,
+} from './script.ts'
 
 /** A scripted MCP server on streamable HTTP, strict about what a client must send. All of it may change while it runs. */
 interface HttpScript extends Script {
@@ -53,6 +64,10 @@ export interface HttpBackend {
   killConnections(): void
   /** Replaces a list and tells whoever listens. */
   change(kind: ChangeKind, entries: JsonObject[]): void
+  /** Tells whoever follows `followed` that `uri` has changed; the two differ when one lies below the other. */
+  update(uri: string, followed?: string): void
+  /** Legacy sessions and open listen streams that follow a resource. */
+  followers(uri: string): number
   /** Sends a request of the server's own on every GET stream; resolves with the first response. */
   ask(method: string, params: JsonObject): Promise<JsonObject>
   /** Closes the port and every connection; sessions are lost. */
@@ -82,6 +97,8 @@ interface State {
   abandoned: { method: string; id: JsonValue }[]
   sessions: Set<string>
   streams: Set<Stream>
+  /** URIs by legacy session. */
+  subscriptions: Map<string, Set<string>>
   running: Map<string, AbortController>
   asked: Map<JsonValue, (response: JsonObject) => void>
   /** Requests are held until then, in milliseconds since the epoch. */
@@ -99,6 +116,7 @@ export async function startHttpBackend(options: HttpBackendOptions = {}): Promis
     abandoned: [],
     sessions: new Set(),
     streams: new Set(),
+    subscriptions: new Map(),
     running: new Map(),
     asked: new Map(),
     opensAt: Date.now() + slowStartMs,
@@ -139,6 +157,18 @@ export async function startHttpBackend(options: HttpBackendOptions = {}): Promis
     change(kind, entries) {
       script[kind] = entries
       for (const stream of state.streams) announce(stream, kind)
+    },
+    update(uri, followed = uri) {
+      for (const stream of state.streams) {
+        if (!isFollowing(state, stream, followed)) continue
+        const params = stream.listen ? { uri, _meta: { [META.subscription]: stream.listen.id } } : { uri }
+        writeEvent(stream.response, { jsonrpc: '2.0', method: UPDATED, params })
+      }
+    },
+    followers(uri) {
+      const sessions = [...state.subscriptions].filter(([session, uris]) => state.sessions.has(session) && uris.has(uri))
+      const streams = [...state.streams].filter(({ listen }) => listen && follows(listen.filter, uri))
+      return sessions.length + streams.length
     },
     ask(method, params) {
       const id = `ask-${randomUUID()}`
@@ -343,6 +373,7 @@ async function respond(state: State, response: ServerResponse, asked: Asked): Pr
     era,
     ...(session === undefined ? {} : { session }),
     params,
+    subscriptions: subscriptionsOf(state, session ?? ''),
     signal: abort.signal,
     notify(method, params) {
       openStream()
@@ -376,6 +407,16 @@ const runningKey = (session: string | undefined, id: JsonValue) => `${session ??
 function hold(state: State, stream: Stream): void {
   state.streams.add(stream)
   stream.response.on('close', () => state.streams.delete(stream))
+}
+
+function isFollowing({ subscriptions }: State, { listen, session }: Stream, uri: string): boolean {
+  return listen ? follows(listen.filter, uri) : subscriptions.get(session ?? '')?.has(uri) === true
+}
+
+function subscriptionsOf({ subscriptions }: State, session: string): Set<string> {
+  const known = subscriptions.get(session) ?? new Set()
+  subscriptions.set(session, known)
+  return known
 }
 
 function announce(stream: Stream, kind: ChangeKind): void {

@@ -16,6 +16,8 @@ export interface Script {
   prompts?: JsonObject[]
   resources?: JsonObject[]
   templates?: JsonObject[]
+  /** Takes subscriptions to its resources, whichever there are. */
+  subscribable?: boolean
   /** Values that `completion/complete` offers, filtered by what was typed. Absent: the capability is not declared. */
   completions?: string[]
   /** Answers `tools/call`. Absent: `echoTool`. */
@@ -45,6 +47,8 @@ export interface Exchange {
   /** Set as a header or in the envelope; absent over stdio in the legacy era. */
   session?: string
   params: JsonObject
+  /** URIs that the legacy session has subscribed to. */
+  subscriptions: Set<string>
   /** Sends a request-scoped notification. */
   notify(method: string, params: JsonObject): void
   /** Aborted when the client cancels by the means of its era. */
@@ -148,6 +152,9 @@ async function dispatch(script: Script, method: string, exchange: Exchange): Pro
       return readResource(script, exchange)
     case 'completion/complete':
       return complete(script, params)
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return subscribe(script, method, exchange)
     default:
       return failure(-32601, `Method not found: ${method}`)
   }
@@ -158,7 +165,9 @@ function selfDescription(script: Script): JsonObject {
   const capabilities: JsonObject = {}
   if (script.tools) capabilities['tools'] = changing
   if (script.prompts) capabilities['prompts'] = changing
-  if (script.resources ?? script.templates) capabilities['resources'] = changing
+  if (script.resources ?? script.templates) {
+    capabilities['resources'] = script.subscribable ? { ...changing, subscribe: true } : changing
+  }
   if (script.completions) capabilities['completions'] = {}
   const instructions = script.instructions === undefined ? {} : { instructions: script.instructions }
   return { capabilities, ...instructions }
@@ -212,6 +221,15 @@ function readResource(script: Script, exchange: Exchange): Answer {
   return { result: { contents: [{ uri, mimeType: 'text/plain', text: `${script.name}: ${uri}` }] } }
 }
 
+function subscribe(script: Script, method: string, { params, subscriptions }: Exchange): Answer {
+  const { uri } = params
+  if (!script.subscribable) return failure(-32601, `Method not found: ${method}`)
+  if (typeof uri !== 'string') return failure(-32602, 'Invalid params: uri')
+  if (method === 'resources/subscribe') subscriptions.add(uri)
+  else subscriptions.delete(uri)
+  return { result: {} }
+}
+
 function complete(script: Script, params: JsonObject): Answer {
   if (!script.completions) return failure(-32601, 'Method not found: no completions here')
   const argument = isObject(params['argument']) ? params['argument'] : {}
@@ -240,13 +258,15 @@ const failure = (code: number, message: string, data?: JsonValue): Answer => ({
   error: data === undefined ? { code, message } : { code, message, data },
 })
 
-/** Which list-change notifications a modern listen filter asks for. */
+/** What a modern listen filter asks for: list changes, and resources. */
 export function listened(params: JsonObject): JsonObject {
   const filter = isObject(params['notifications']) ? params['notifications'] : {}
   const honoured: JsonObject = {}
   for (const key of ['toolsListChanged', 'promptsListChanged', 'resourcesListChanged']) {
     if (filter[key] === true) honoured[key] = true
   }
+  const resources = filter['resourceSubscriptions']
+  if (Array.isArray(resources) && resources.length > 0) honoured['resourceSubscriptions'] = resources
   return honoured
 }
 
@@ -257,3 +277,11 @@ export const CHANGES = {
   resources: { method: 'notifications/resources/list_changed', filter: 'resourcesListChanged' },
 } as const
 export type ChangeKind = keyof typeof CHANGES
+
+export const UPDATED = 'notifications/resources/updated'
+
+/** Whether a modern listen filter asks for this resource. */
+export function follows(filter: JsonObject, uri: string): boolean {
+  const resources = filter['resourceSubscriptions']
+  return Array.isArray(resources) && resources.includes(uri)
+}

@@ -8,7 +8,19 @@ import { argv, env, exit, pid, stderr, stdin, stdout } from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { isObject, type JsonObject, type JsonValue } from '../../src/model/json.ts'
-import { CHANGES, ECHO_TOOL, META, echoTool, listened, pause, perform, type Exchange, type Script } from './script.ts'
+import {
+  CHANGES,
+  ECHO_TOOL,
+  META,
+  UPDATED,
+  echoTool,
+  follows,
+  listened,
+  pause,
+  perform,
+  type Exchange,
+  type Script,
+} from './script.ts'
 
 /** The one argument, as JSON. */
 export interface StdioOptions extends Partial<Omit<Script, 'call'>> {
@@ -48,6 +60,8 @@ const TOOLS: JsonObject[] = [
   }),
   tool('cancelled', 'The request ids that were cancelled, as JSON'),
   tool('crash', 'Exits with code 3 without an answer'),
+  tool('update', 'Tells whoever follows the resource `uri` that it has changed', { uri: { type: 'string' } }),
+  tool('followed', 'Whether the resource `uri` is followed in this process', { uri: { type: 'string' } }),
   tool('change', 'Adds a tool `late` to the list and tells whoever listens'),
 ]
 
@@ -55,6 +69,7 @@ const options = readOptions()
 const script: Script = { name: 'stdio-fixture', era: 'both', tools: TOOLS, ...options, call }
 const running = new Map<JsonValue, AbortController>()
 const listening = new Map<JsonValue, JsonObject>()
+const subscriptions = new Set<string>()
 const cancelled: JsonValue[] = []
 let initialized = false
 let counter = 0
@@ -123,7 +138,7 @@ async function respond(era: 'legacy' | 'modern', method: string, id: JsonValue, 
   const abort = new AbortController()
   running.set(id, abort)
   const notify = (method: string, params: JsonObject) => send({ method, params })
-  const answer = await perform(script, method, { era, params, notify, signal: abort.signal })
+  const answer = await perform(script, method, { era, params, subscriptions, notify, signal: abort.signal })
   running.delete(id)
   if (answer !== undefined && !abort.signal.aborted) send({ ...answer, id })
 }
@@ -151,6 +166,14 @@ async function call(name: string, args: JsonObject, exchange: Exchange): Promise
       return slow(args, exchange)
     case 'crash':
       return exit(3)
+    case 'update':
+      update(String(args['uri']))
+      return text('updated')
+    case 'followed': {
+      const filters = [...listening.values()]
+      const uri = String(args['uri'])
+      return text(String(subscriptions.has(uri) || filters.some((filter) => follows(filter, uri))))
+    }
     case 'change':
       change()
       return text('changed')
@@ -177,6 +200,13 @@ function change(): void {
   for (const [id, filter] of listening) {
     if (filter[CHANGES.tools.filter] !== true) continue
     send({ method: CHANGES.tools.method, params: { _meta: { [META.subscription]: id } } })
+  }
+}
+
+function update(uri: string): void {
+  if (subscriptions.has(uri)) send({ method: UPDATED, params: { uri } })
+  for (const [id, filter] of listening) {
+    if (follows(filter, uri)) send({ method: UPDATED, params: { uri, _meta: { [META.subscription]: id } } })
   }
 }
 

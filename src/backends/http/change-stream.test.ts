@@ -17,6 +17,7 @@ function scene(lifeMs: () => number): { opened: number[]; gaps: number[]; stream
     },
     onMessage: () => {},
     onGap: () => gaps.push(Date.now()),
+    resumable: false,
     maxMessageBytes: 1000,
   })
   return { opened, gaps, stream }

@@ -2,9 +2,10 @@ import type { Era, HttpEndpoint } from '../../model/backend.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
+import { openSse } from '../sse/connector.ts'
 import { readDiscovered } from '../welcome.ts'
 import type { Answer } from './exchange.ts'
-import { LegacyHttpLeg } from './legacy.ts'
+import { LegacyHttpLeg, initialize } from './legacy.ts'
 import { ModernHttpLeg, discover } from './modern.ts'
 import { HttpRefusal, refusal } from './refusal.ts'
 import { HttpWire } from './wire.ts'
@@ -12,21 +13,30 @@ import { HttpWire } from './wire.ts'
 /** A modern server refuses the probe itself. (`-32022` may come from one that also speaks older revisions.) */
 const MODERN_ONLY_ERRORS: readonly number[] = [JSONRPC.headerMismatch, JSONRPC.missingClientCapability]
 
-/** Streamable HTTP of either era, found by probing. */
+/** How long an event stream may take to name its endpoint where it is only a guess that it will. */
+const ENDPOINT_PATIENCE_MS = 5000
+
+interface Peer {
+  wire: HttpWire
+  /** It was last reached over HTTP+SSE. */
+  older: boolean
+}
+
+/** Streamable HTTP of either era or HTTP+SSE of 2024-11-05, found by probing. */
 export function httpConnector(endpoint: HttpEndpoint): Connector {
-  const wire = new HttpWire(endpoint)
+  const peer: Peer = { wire: new HttpWire(endpoint), older: false }
   return {
-    open: (era, context, signal) => openHttp(wire, era, context, signal),
-    close: () => wire.close(),
+    open: (era, context, signal) => openHttp(peer, era, context, signal),
+    close: () => peer.wire.close(),
   }
 }
 
-async function openHttp(wire: HttpWire, era: Era | 'auto', context: LegContext, signal: Cancellation): Promise<Leg> {
-  if (era === 'legacy') return openLegacy(wire, context, signal)
-  const verdict = await probe(wire, context, signal)
+async function openHttp(peer: Peer, era: Era | 'auto', context: LegContext, signal: Cancellation): Promise<Leg> {
+  if (era === 'legacy') return openLegacy(peer, context, signal)
+  const verdict = await probe(peer.wire, context, signal)
   if (verdict.era === 'modern') return verdict.leg
   if (era === 'modern') throw verdict.why
-  return openLegacy(wire, context, signal)
+  return openLegacy(peer, context, signal)
 }
 
 type Verdict = { era: 'modern'; leg: ModernHttpLeg } | { era: 'legacy'; why: Error }
@@ -64,17 +74,36 @@ function says(status: number): boolean {
   return status >= 400 && status < 500 && status !== 401 && status !== 403 && status !== 429
 }
 
-async function openLegacy(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Leg> {
-  try {
-    return await LegacyHttpLeg.open(wire, context, signal)
-  } catch (error) {
-    if (error instanceof HttpRefusal && (error.status === 404 || error.status === 405)) {
-      throw new GatewayError(
-        'BACKEND_UNREACHABLE',
-        `${error.message}; if this is an HTTP+SSE server of 2024-11-05, this version of the gateway cannot reach it`,
-        { cause: error },
-      )
+/** Streamable HTTP, or what came before it: a server that refuses `initialize` may have an event stream to offer. */
+async function openLegacy(peer: Peer, context: LegContext, signal: Cancellation): Promise<Leg> {
+  const { wire } = peer
+  if (peer.older) {
+    const leg = await tryOlder(wire, context, signal)
+    if (leg) return leg
+    peer.older = false
+  }
+  const answer = await initialize(wire, context, signal)
+  if (mayBeOlder(answer)) {
+    const leg = await tryOlder(wire, context, signal)
+    if (leg) {
+      peer.older = true
+      return leg
     }
-    throw error
+  }
+  return LegacyHttpLeg.begin(wire, context, answer, signal)
+}
+
+/** Statuses with which a server of 2024-11-05 may answer a POST (2025-11-25, transports, "Backwards Compatibility"). */
+function mayBeOlder(answer: Answer): boolean {
+  return answer.kind !== 'stream' && (answer.status === 400 || answer.status === 404 || answer.status === 405)
+}
+
+/** `undefined`: it is none. Throws the signal's reason. */
+async function tryOlder(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Leg | undefined> {
+  try {
+    return await openSse(wire, context, signal, ENDPOINT_PATIENCE_MS)
+  } catch {
+    signal.throwIfCancelled()
+    return undefined
   }
 }

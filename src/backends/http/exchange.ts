@@ -4,9 +4,14 @@ import type { Cancellation } from '../../model/cancellation.ts'
 import type { Link } from '../../model/chain.ts'
 import { Chain } from '../../model/chain.ts'
 import { GatewayError } from '../../model/errors.ts'
+import type { JsonValue } from '../../model/json.ts'
+import { splitBatch } from '../../protocol/batch.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { parseMessage } from '../../protocol/jsonrpc.ts'
-import { SseReader, wholeEvents } from '../../protocol/sse.ts'
+import { SseReader, carriesPosition, wholeEvents } from '../../protocol/sse.ts'
+import type { MessageSink } from '../messages.ts'
+import { readMessages } from '../messages.ts'
+import { Resumption } from './resumption.ts'
 import { passedThrough } from './young-garbage.ts'
 
 /** Results up to this size are parsed and patched; larger ones of the caller's own era pass as bytes. */
@@ -33,12 +38,17 @@ export interface ExchangeOptions {
   maxMessageBytes: number
   /** Notifications and requests of the server that arrive before the response. */
   onMessage: ((message: Message) => void) | undefined
+  /** Opens an event stream that broke off again, at a position of it. Absent: the server does not keep events. */
+  resume: Resume | undefined
 }
 
-type Mode = 'head' | 'buffer' | 'sse' | 'stream' | 'done'
+/** Sends a GET with `Last-Event-ID`. */
+export type Resume = (handler: Dispatcher.DispatchHandler, position: string) => void
+
+type Mode = 'head' | 'buffer' | 'sse' | 'resuming' | 'stream' | 'done'
 
 /** One POST and what comes back: JSON, an event stream, or a refusal. The only undici handler on the call path. */
-export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link {
+export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link, MessageSink {
   readonly answer: Promise<Answer>
   readonly #options: ExchangeOptions
   #resolve!: (answer: Answer) => void
@@ -50,6 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
   #chunks: Buffer[] = []
   #size = 0
   #reader: SseReader | undefined
+  #resumption: Resumption | undefined
   #sink: ByteSink | undefined
   #ended = false
   #isJson = false
@@ -81,6 +92,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (this.#mode === 'resuming') {
+      this.#onResumed(status, headers)
+      return
+    }
     this.#options.deadline?.touch()
     this.#status = status
     this.#headers = headers
@@ -92,7 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     }
     const type = headers['content-type']
     this.#isJson = typeof type === 'string' && /^application\/json\b/i.test(type)
-    if (typeof type === 'string' && type.startsWith('text/event-stream') && status === 200) {
+    if (isEventStream(type) && status === 200) {
       this.#mode = 'sse'
       return
     }
@@ -116,6 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
         else if (!this.#sink.write(chunk)) this.#controller?.pause()
         return
       case 'head':
+      case 'resuming':
       case 'done':
     }
   }
@@ -123,7 +139,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
   onResponseEnd(): void {
     switch (this.#mode) {
       case 'sse':
-        this.#fail(new GatewayError('BACKEND_PROTOCOL', 'the backend closed its event stream before it answered'))
+      case 'resuming':
+        if (!this.#resume()) this.#fail(unanswered())
         return
       case 'stream':
         this.#ended = true
@@ -140,16 +157,19 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     lingering.remove(this)
-    this.#fail(error)
+    const broken = this.#mode === 'sse' || this.#mode === 'resuming'
+    if (!broken || !this.#resume()) this.#fail(error)
   }
 
-  /** Ends a stream that the server left open after its response. */
+  /** Ends what the server still has to say. */
   cut(): void {
     if (this.#controller && !this.#controller.aborted) this.#controller.abort(ANSWERED)
   }
 
   #onEvents(chunk: Buffer): void {
-    const events = this.#reader ? undefined : wholeEvents(chunk)
+    const { resume, maxMessageBytes } = this.#options
+    const simple = !this.#reader && !(resume && carriesPosition(chunk))
+    const events = simple ? wholeEvents(chunk) : undefined
     if (events) {
       for (const data of events) this.#onText(data)
       return
@@ -157,9 +177,33 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     this.#reader ??= new SseReader(
       (event) => this.#onText(event.data),
       () => this.#tooLarge(),
-      this.#options.maxMessageBytes,
+      maxMessageBytes,
     )
     this.#reader.push(chunk)
+    if (resume && this.#mode === 'sse') {
+      this.#resumption ??= new Resumption()
+      this.#resumption.read(this.#reader)
+    }
+  }
+
+  /** The stream has broken off. `false`: it cannot be had again. */
+  #resume(): boolean {
+    const { resume } = this.#options
+    this.#reader = undefined
+    this.#controller = undefined
+    if (!resume || !this.#resumption?.again((position) => resume(this, position))) return false
+    this.#mode = 'resuming'
+    return true
+  }
+
+  #onResumed(status: number, headers: Headers): void {
+    if (status === 200 && isEventStream(headers['content-type'])) {
+      this.#mode = 'sse'
+      return
+    }
+    // It may not have noticed yet that the old stream is gone, or be starting; any other refusal is final.
+    if (status !== 409 && status !== 429 && status < 500) this.#fail(unanswered(status))
+    else this.cut()
   }
 
   #buffer(chunk: Buffer): void {
@@ -182,10 +226,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     const [first] = this.#chunks
     const text = (this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks)).toString('utf8')
     this.#chunks = []
-    const { id } = this.#options
+    const { id, onMessage } = this.#options
     const status = this.#status
     const headers = this.#headers
-    const message = asAnswer(text, id)
+    const message = asAnswer(text, id, onMessage)
     if (message) this.#settle({ kind: 'message', status, headers, message })
     else if (status >= 200 && status < 300) {
       const what = text === '' ? 'an empty body' : 'something that is no JSON-RPC response'
@@ -199,13 +243,18 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
   }
 
   #onText(text: string): void {
-    if (this.#mode === 'done') return
-    let message: Message
+    // Events without data only carry a position.
+    if (text === '' || this.#mode === 'done') return
     try {
-      message = parseMessage(text)
+      readMessages(text, this)
     } catch {
-      return
+      // Noise on a stream is not worth the call.
     }
+  }
+
+  /** A message of the event stream. */
+  take(message: Message): void {
+    if (this.#mode === 'done') return
     if ((message.kind === 'response' || message.kind === 'error') && answers(message, this.#options.id)) {
       this.#settle({ kind: 'message', status: this.#status, headers: this.#headers, message })
     } else this.#options.onMessage?.(message)
@@ -229,6 +278,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link 
     const piped = this.#sink
     this.#mode = 'done'
     this.#chunks = []
+    this.#resumption?.cancel()
     this.#reject(error)
     piped?.fail(error)
     for (const listener of this.#onFinish) listener()
@@ -294,16 +344,45 @@ class Lingering {
 
 const lingering = new Lingering()
 
+function isEventStream(type: string | string[] | undefined): boolean {
+  return typeof type === 'string' && type.startsWith('text/event-stream')
+}
+
+/** The call may have been executed: it is never repeated. */
+function unanswered(refusal?: number): GatewayError {
+  const more = refusal === undefined ? '' : ` and does not let it be resumed (HTTP ${refusal})`
+  return new GatewayError('BACKEND_PROTOCOL', `the backend closed its event stream before it answered${more}`)
+}
+
 function answers(message: { id: unknown }, id: number | undefined): boolean {
   return id !== undefined && (message.id === id || message.id === null)
 }
 
-function asAnswer(text: string, id: number | undefined): (Message & { kind: 'response' | 'error' }) | undefined {
+function asAnswer(
+  text: string,
+  id: number | undefined,
+  onMessage: ExchangeOptions['onMessage'],
+): (Message & { kind: 'response' | 'error' }) | undefined {
   try {
     const message = parseMessage(text)
+    if (message.kind === 'batch') return answerAmong(message.items, id, onMessage)
     if (message.kind === 'error') return message
     return message.kind === 'response' && answers(message, id) ? message : undefined
   } catch {
     return undefined
   }
+}
+
+function answerAmong(
+  items: readonly JsonValue[],
+  id: number | undefined,
+  onMessage: ExchangeOptions['onMessage'],
+): (Message & { kind: 'response' | 'error' }) | undefined {
+  let answer: (Message & { kind: 'response' | 'error' }) | undefined
+  for (const member of splitBatch(items)) {
+    const fits = (member.kind === 'response' || member.kind === 'error') && answers(member, id)
+    if (!fits) onMessage?.(member)
+    else answer ??= member
+  }
+  return answer
 }

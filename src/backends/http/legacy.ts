@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
 import { EraChanged, SessionLost } from '../leg.ts'
 import { Cancellation } from '../../model/cancellation.ts'
@@ -12,9 +13,9 @@ import { ChangeStream } from './change-stream.ts'
 import { Answers, resultOf } from '../answers.ts'
 import type { Answer } from './exchange.ts'
 import { UpstreamLogLevel } from '../log-level.ts'
-import { refusal } from './refusal.ts'
+import { forgotSession, refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
-import { JSON_HEADERS, networkFault } from './wire.ts'
+import { JSON_HEADERS, STREAM_HEADERS, networkFault } from './wire.ts'
 
 /** A session with a legacy server over streamable HTTP (2025-03-26 .. 2025-11-25). */
 export class LegacyHttpLeg implements Leg {
@@ -26,6 +27,7 @@ export class LegacyHttpLeg implements Leg {
   readonly #wire: HttpWire
   readonly #context: LegContext
   readonly #headers: string[]
+  readonly #streamHeaders: string[]
   readonly #answers: Answers
   readonly #logLevel = new UpstreamLogLevel()
   #stream: ChangeStream | undefined
@@ -39,23 +41,20 @@ export class LegacyHttpLeg implements Leg {
     this.capabilities = welcome.capabilities
     this.instructions = welcome.instructions
     this.keepsState = session !== undefined
-    const own = [...JSON_HEADERS, 'mcp-protocol-version', this.revision]
+    const own = ['mcp-protocol-version', this.revision]
     if (session !== undefined) own.push('mcp-session-id', session)
-    this.#headers = wire.headers(own)
+    this.#headers = wire.headers([...JSON_HEADERS, ...own])
+    this.#streamHeaders = wire.headers([...STREAM_HEADERS, ...own])
     this.#answers = new Answers(context, (text) => this.#send(text))
   }
 
-  /** The handshake. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered, `BACKEND_UNREACHABLE` otherwise. */
-  static async open(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<LegacyHttpLeg> {
-    const id = upstreamId()
-    const params = {
-      protocolVersion: LATEST_LEGACY,
-      capabilities: context.profile.legacy,
-      clientInfo: context.identity,
-    }
-    const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
-    const { maxMessageBytes } = context
-    const answer = await wire.postOwn(body, wire.headers(JSON_HEADERS), { id, signal, maxMessageBytes })
+  /** After `initialize` was answered. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered. */
+  static async begin(
+    wire: HttpWire,
+    context: LegContext,
+    answer: Answer,
+    signal: Cancellation,
+  ): Promise<LegacyHttpLeg> {
     if (answer.kind !== 'message') throw refusal(answer, wire.address)
     const welcome = readInitialized(resultOf(answer.message))
     const session = answer.headers['mcp-session-id']
@@ -79,6 +78,7 @@ export class LegacyHttpLeg implements Leg {
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
         onMessage: (message) => this.#answers.take(message, request),
+        resume: this.#openStream,
       })
     } catch (error) {
       if (signal.cancelled) this.#cancel(id, signal)
@@ -88,7 +88,7 @@ export class LegacyHttpLeg implements Leg {
       signal.onCancel(() => this.#cancel(id, signal))
       return answer
     }
-    if (this.#isLost(answer)) {
+    if (this.keepsState && forgotSession(answer)) {
       this.#lost = true
       throw new SessionLost()
     }
@@ -97,16 +97,6 @@ export class LegacyHttpLeg implements Leg {
     if (message.kind === 'error' && message.error.code === JSONRPC.unsupportedProtocolVersion)
       throw new EraChanged('legacy')
     return { kind: 'result', value: resultOf(message), era: 'legacy' }
-  }
-
-  /** 404 is the rule; SDK examples answer 400 with a sentence about the session. */
-  #isLost(answer: Answer): boolean {
-    if (!this.keepsState || answer.kind === 'stream' || answer.kind === 'accepted') return false
-    if (answer.status === 404) return true
-    if (answer.status !== 400) return false
-    const text =
-      answer.kind === 'refused' ? answer.text : answer.message.kind === 'error' ? answer.message.error.message : ''
-    return /session|not initialized/i.test(text)
   }
 
   notify(method: string, params: JsonObject): void {
@@ -119,14 +109,21 @@ export class LegacyHttpLeg implements Leg {
 
   listen(): void {
     if (this.#stream || this.closed) return
-    const headers = this.#headers.slice()
-    headers[headers.indexOf('accept') + 1] = 'text/event-stream'
     this.#stream = new ChangeStream({
-      open: (handler) => this.#wire.dispatch('GET', headers, handler),
+      open: this.#openStream,
       onMessage: (message) => this.#answers.take(message, undefined),
-      onGap: () => this.#context.onListChanged(),
+      onGap: () => {
+        this.#context.onListChanged()
+        this.#context.onGap()
+      },
+      resumable: true,
       maxMessageBytes: this.#context.maxMessageBytes,
     })
+  }
+
+  readonly #openStream = (handler: Dispatcher.DispatchHandler, position: string | undefined): void => {
+    const headers = this.#streamHeaders
+    this.#wire.open(undefined, position === undefined ? headers : [...headers, 'last-event-id', position], handler)
   }
 
   async close(): Promise<void> {
@@ -141,7 +138,7 @@ export class LegacyHttpLeg implements Leg {
           clearTimeout(timer)
           resolve()
         }
-        this.#wire.dispatch('DELETE', this.#headers, {
+        this.#wire.delete(this.#headers, {
           onRequestStart: () => {},
           onResponseStart: () => {},
           onResponseData: () => {},
@@ -161,4 +158,17 @@ export class LegacyHttpLeg implements Leg {
     const { maxMessageBytes } = this.#context
     await this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
   }
+}
+
+/** The first request of a legacy session. Throws the signal's reason, `BACKEND_UNREACHABLE` and `BACKEND_PROTOCOL`. */
+export async function initialize(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
+  const id = upstreamId()
+  const params = {
+    protocolVersion: LATEST_LEGACY,
+    capabilities: context.profile.legacy,
+    clientInfo: context.identity,
+  }
+  const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
+  const { maxMessageBytes } = context
+  return wire.postOwn(body, wire.headers(JSON_HEADERS), { id, signal, maxMessageBytes })
 }

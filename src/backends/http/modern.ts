@@ -5,12 +5,15 @@ import { JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { encodeHeaderValue, nameSource } from '../../protocol/headers.ts'
 import { upstreamId } from '../../protocol/jsonrpc.ts'
+import { paramHeaderPairs, paramHeadersOf } from '../../protocol/param-headers.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
 import { modernParams } from '../../protocol/translate.ts'
 import { Answers, resultOf } from '../answers.ts'
 import { hopOf, ownHop } from '../hop.ts'
+import type { Told } from '../succession.ts'
+import { Succession } from '../succession.ts'
 import type { Welcome } from '../welcome.ts'
-import { listenFilter } from '../welcome.ts'
+import { ACKNOWLEDGED, listenFilter } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
 import type { Answer } from './exchange.ts'
 import { refusal } from './refusal.ts'
@@ -28,7 +31,8 @@ export class ModernHttpLeg implements Leg {
   readonly #context: LegContext
   readonly #headers: readonly string[]
   readonly #answers: Answers
-  #stream: ChangeStream | undefined
+  readonly #watches = new Succession()
+  #filter: string | undefined
   closed = false
 
   constructor(wire: HttpWire, context: LegContext, welcome: Welcome) {
@@ -45,7 +49,7 @@ export class ModernHttpLeg implements Leg {
     const id = upstreamId()
     const { method } = request
     const params = modernParams(request.params, request.patch, hopOf(request, this.#context.identity, id))
-    const headers = this.#headersFor(method, params)
+    const headers = this.#headersFor(method, params, request.tool)
     let answer: Answer
     try {
       answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
@@ -55,6 +59,7 @@ export class ModernHttpLeg implements Leg {
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
         onMessage: (message) => this.#answers.take(message, request),
+        resume: undefined,
       })
     } catch (error) {
       throw networkFault(error, this.#wire.address)
@@ -65,10 +70,12 @@ export class ModernHttpLeg implements Leg {
     return { kind: 'result', value: resultOf(answer.message), era: 'modern' }
   }
 
-  #headersFor(method: string, params: JsonObject): string[] {
+  #headersFor(method: string, params: JsonObject, tool?: JsonObject): string[] {
     const headers = [...this.#headers, 'mcp-method', method]
     const name = nameSource(method, params)
     if (name !== undefined) headers.push('mcp-name', encodeHeaderValue(name))
+    const mirrored = tool && paramHeadersOf(tool)
+    if (typeof mirrored === 'object') headers.push(...paramHeaderPairs(mirrored, params))
     return headers
   }
 
@@ -77,26 +84,40 @@ export class ModernHttpLeg implements Leg {
 
   setLogLevel(): void {}
 
-  listen(): void {
-    if (this.#stream || this.closed) return
-    const notifications = listenFilter(this.capabilities)
-    if (!notifications) return
-    this.#stream = new ChangeStream({
+  listen(resources: readonly string[]): Promise<void> | void {
+    const notifications = listenFilter(this.capabilities, resources)
+    const filter = JSON.stringify(notifications)
+    if (filter === this.#filter || this.closed) return
+    this.#filter = filter
+    if (!notifications) return this.#watches.close()
+    return this.#watches.replace((told) => this.#watch(notifications, told))
+  }
+
+  #watch(notifications: JsonObject, { acknowledged, refused }: Told): ChangeStream {
+    return new ChangeStream({
       open: (handler) => {
         const method = 'subscriptions/listen'
         const params = modernParams({ notifications }, {}, ownHop(this.#context.identity))
         const body = JSON.stringify({ jsonrpc: '2.0', id: upstreamId(), method, params })
         this.#wire.open(body, this.#headersFor(method, params), handler)
       },
-      onMessage: (message) => this.#answers.take(message, undefined),
-      onGap: () => this.#context.onListChanged(),
+      onMessage: (message) => {
+        if (message.kind === 'notification' && message.method === ACKNOWLEDGED) acknowledged()
+        else this.#answers.take(message, undefined)
+      },
+      onGap: () => {
+        this.#context.onListChanged()
+        this.#context.onGap()
+      },
+      onRefused: refused,
+      resumable: false,
       maxMessageBytes: this.#context.maxMessageBytes,
     })
   }
 
   async close(): Promise<void> {
     this.closed = true
-    this.#stream?.close()
+    this.#watches.close()
   }
 }
 

@@ -39,3 +39,13 @@ export function refusal(answer: Answer & { kind: 'refused' | 'accepted' | 'strea
   const { location } = answer.headers
   return new HttpRefusal(answer.status, address, typeof location === 'string' ? location : undefined)
 }
+
+/** 404 is the rule; SDK examples answer 400 with a sentence about the session. */
+export function forgotSession(answer: Answer): boolean {
+  if (answer.kind === 'stream' || answer.kind === 'accepted') return false
+  if (answer.status === 404) return true
+  if (answer.status !== 400) return false
+  const text =
+    answer.kind === 'refused' ? answer.text : answer.message.kind === 'error' ? answer.message.error.message : ''
+  return /session|not initialized/i.test(text)
+}

@@ -16,10 +16,13 @@ export const JSON_HEADERS: readonly string[] = [
   'accept',
   'application/json, text/event-stream',
 ]
+export const STREAM_HEADERS: readonly string[] = ['accept', 'text/event-stream']
 
 /** The connections of one HTTP backend: kept alive, shared by all its legs. */
 export class HttpWire {
   readonly #pool: Pool
+  /** Streams stay for the life of a session: calls must not wait for their connections. */
+  readonly #streams: Pool
   readonly #path: string
   /** Flat name, value, name, value: the cheapest form on the call path. */
   readonly #headers: readonly string[]
@@ -36,14 +39,15 @@ export class HttpWire {
       const credentials = `${decoded(url.username)}:${decoded(url.password)}`
       this.#headers = [...this.#headers, 'authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]
     }
-    this.#pool = new Pool(url.origin, {
-      connections: MAX_CONNECTIONS,
+    const options = {
       connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: 60_000,
       // Silence is judged by the deadline of each call, which knows which signs of life count.
       headersTimeout: 0,
       bodyTimeout: 0,
-    })
+    }
+    this.#pool = new Pool(url.origin, { ...options, connections: MAX_CONNECTIONS })
+    this.#streams = new Pool(url.origin, { ...options, connections: null })
   }
 
   /** Headers of a leg in front of those of the endpoint, ready to be extended per call. */
@@ -65,27 +69,45 @@ export class HttpWire {
     body: string,
     headers: string[],
     { id, signal, maxMessageBytes }: Pick<ExchangeOptions, 'id' | 'signal' | 'maxMessageBytes'>,
+    path = this.#path,
   ): Promise<Answer> {
-    const options = { id, signal, maxMessageBytes, deadline: undefined, streaming: false, onMessage: undefined }
+    const exchange = new Exchange({
+      id,
+      signal,
+      maxMessageBytes,
+      deadline: undefined,
+      streaming: false,
+      onMessage: undefined,
+      resume: undefined,
+    })
+    this.#pool.dispatch({ path, method: 'POST', headers, body }, exchange)
     try {
-      return await this.post(body, headers, options)
+      return await exchange.answer
     } catch (error) {
       throw networkFault(error, this.address)
     }
   }
 
-  /** A POST whose answer is a stream for a handler of the caller's own. */
-  open(body: string, headers: string[], handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, handler)
+  /** A long-lived stream into a handler of the caller's own: a GET, or a POST when there is a body. */
+  open(body: string | undefined, headers: string[], handler: Dispatcher.DispatchHandler): void {
+    const path = this.#path
+    if (body === undefined) this.#streams.dispatch({ path, method: 'GET', headers }, handler)
+    else this.#streams.dispatch({ path, method: 'POST', headers, body }, handler)
   }
 
-  /** GET (a change stream) or DELETE (the end of a session) into a handler of the caller's own. */
-  dispatch(method: 'GET' | 'DELETE', headers: string[], handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch({ path: this.#path, method, headers }, handler)
+  /** DELETE: the end of a session. */
+  delete(headers: string[], handler: Dispatcher.DispatchHandler): void {
+    this.#pool.dispatch({ path: this.#path, method: 'DELETE', headers }, handler)
+  }
+
+  /** The same host under another path; `undefined` when `url` leads elsewhere. Relative to the endpoint's url. */
+  pathOf(url: string): string | undefined {
+    const target = URL.parse(url, `${this.address}${this.#path}`)
+    return target?.origin === this.address ? target.pathname + target.search : undefined
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy()
+    await Promise.all([this.#pool.destroy(), this.#streams.destroy()])
   }
 }
 

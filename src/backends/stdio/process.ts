@@ -88,11 +88,9 @@ export class ServerProcess {
     return this.#exit !== undefined
   }
 
-  /** `onUnread`: the process ended before it had read all of the text. */
-  write(text: string, onUnread?: () => void): void {
-    this.#child.stdin?.write(text, (error) => {
-      if (error) onUnread?.()
-    })
+  /** `done` is told of an error when the process ended before it had read all of the text. */
+  write(text: string, done?: (error: Error | null | undefined) => void): void {
+    this.#child.stdin?.write(text, done)
   }
 
   /** To the whole group; harmless when it is gone. */

@@ -42,6 +42,7 @@ export const callCommand: Command = {
         streaming: false,
         emit: ({ params }) => printError(`progress: ${JSON.stringify(params['message'] ?? params['progress'])}`),
         ask: undefined,
+        header: undefined,
       }
       const params: JsonObject = { name: tool, arguments: parameters, _meta: { progressToken: 1 } }
       const outcome = await gateway.core

@@ -50,6 +50,12 @@ export const backendSchema = z.strictObject({
     .describe(
       'One upstream per client session, or one for all. Default: perSession where the server keeps sessions, else shared.',
     ),
+  methods: texts()
+    .optional()
+    .describe(
+      'Methods outside the protocol that clients may call on this server, such as "acme/jobs/start"; one server per ' +
+        'method. Given, also empty: its extensions that are not of the protocol are offered to clients. Default: none.',
+    ),
   disabled: z
     .boolean()
     .optional()

@@ -9,6 +9,8 @@ const NOTICES = [
   { list: 'resources', method: 'notifications/resources/list_changed', filter: 'resourcesListChanged' },
 ] as const satisfies { list: keyof Change; method: string; filter: string }[]
 
+export const UPDATED = 'notifications/resources/updated'
+
 /** Methods of the notifications that a change calls for. */
 export function noticesOf(change: Change): string[] {
   return NOTICES.filter(({ list }) => change[list]).map(({ method }) => method)
@@ -20,13 +22,22 @@ export function mergeChanges(a: Change, b: Change): Change {
 
 export const NO_CHANGE: Change = { tools: false, prompts: false, resources: false }
 
-/** What a `subscriptions/listen` request asks for and gets: the part of its filter that the gateway serves. */
+/** What a `subscriptions/listen` request asks for and gets of the lists: the part of its filter that the gateway serves. */
 export function acceptedFilter(params: JsonObject): JsonObject | undefined {
   const asked = params['notifications']
   if (!isObject(asked)) return undefined
   const accepted: JsonObject = {}
   for (const { filter } of NOTICES) if (asked[filter] === true) accepted[filter] = true
   return accepted
+}
+
+/** The resources that it asks to hear of, each once; `undefined`: what it says of them is no list of strings. */
+export function resourcesAsked(params: JsonObject): readonly string[] | undefined {
+  const asked = params['notifications']
+  const uris = isObject(asked) ? asked['resourceSubscriptions'] : undefined
+  if (uris === undefined) return []
+  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === 'string')) return undefined
+  return [...new Set(uris)]
 }
 
 /** The change as far as a listen filter asked for it. */

@@ -6,10 +6,13 @@ import type { OwnerKey } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import type { Profile } from '../../model/profile.ts'
+import { lowerRequest } from '../../protocol/downgrade.ts'
 import { metaOf } from '../../protocol/envelope.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
 import { DEFAULT_LOG_LEVEL, passes } from '../../protocol/log-level.ts'
+import { UPDATED } from './changes.ts'
+import type { Followed } from './followed.ts'
 import type { Handshake } from './handshake.ts'
 import type { RunningCall } from './running.ts'
 
@@ -34,6 +37,8 @@ export class LegacyClient implements ClientPort, Caller {
   readonly profile: Profile
   logLevel: string | undefined
   readonly running = new Chain<RunningCall>()
+  /** The resources that it follows, once it does. */
+  followed: Followed | undefined
   readonly #deliver: Deliver
   /** By JSON text of the id that it was asked under. */
   readonly #pending = new Map<string, Pending>()
@@ -58,7 +63,12 @@ export class LegacyClient implements ClientPort, Caller {
   async askOver(deliver: Deliver, { method, params, onProgress }: Question, signal: Cancellation): Promise<JsonObject> {
     signal.throwIfCancelled()
     const id = upstreamId()
-    const text = JSON.stringify({ jsonrpc: '2.0', id, method, params: withToken(params, id) })
+    const text = JSON.stringify({
+      jsonrpc: '2.0',
+      id,
+      method,
+      params: withToken(lowerRequest(this.revision, method, params), id),
+    })
     return new Promise((resolve, reject) => {
       this.#pending.set(String(id), { resolve, reject, onProgress })
       if (!deliver(text)) {
@@ -97,6 +107,11 @@ export class LegacyClient implements ClientPort, Caller {
     this.#deliver(notificationText(method, params))
   }
 
+  /** A resource that it follows has changed. False: it could not be told. */
+  tellUpdated(update: JsonObject): boolean {
+    return this.#deliver(notificationText(UPDATED, update))
+  }
+
   /** It will not answer any more. */
   takeBack(reason: Error): void {
     for (const { reject } of this.#pending.values()) reject(reason)
@@ -107,6 +122,7 @@ export class LegacyClient implements ClientPort, Caller {
   end(reason: Error): void {
     for (const { signal } of this.running) signal.cancel(reason)
     this.takeBack(reason)
+    this.followed?.clear()
   }
 
   /** One call of this client, answered over `emit` and `ask`. */
@@ -120,6 +136,7 @@ export class LegacyClient implements ClientPort, Caller {
       logLevel: this.logLevel,
       signal: call.signal,
       deadline: undefined,
+      header: undefined,
       ...way,
     }
   }

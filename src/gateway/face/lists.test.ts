@@ -9,7 +9,13 @@ import { listPage } from './lists.ts'
 
 const IDENTITY = { name: 'vmcp', version: '1' }
 const sealer = new Sealer()
-const REQUEST: ListRequest = { kind: 'tools', era: 'legacy', cursor: undefined, principal: 'me', connecting: false }
+const REQUEST: ListRequest = {
+  kind: 'tools',
+  revision: '2025-11-25',
+  cursor: undefined,
+  principal: 'me',
+  connecting: false,
+}
 
 function catalogueOf(tools: [name: string, visibility: Visibility, more?: JsonObject][]): Catalogue {
   const entries = tools.map(([name, visibility, more]): [string, Entry] => {
@@ -44,14 +50,14 @@ test('only what is listed, under the name of its kind', () => {
 test('each era gets what it knows', () => {
   const catalogue = catalogueOf([['a', 'listed', { outputSchema: { type: 'array' } }]])
   expect(page(catalogue)).toEqual({ tools: [{ name: 'a' }] })
-  expect(page(catalogue, { era: 'modern' })).toEqual({
+  expect(page(catalogue, { revision: '2026-07-28' })).toEqual({
     tools: [{ name: 'a', outputSchema: { type: 'array' } }],
     resultType: 'complete',
     ttlMs: 5000,
     cacheScope: 'public',
     _meta: { [META.server]: IDENTITY },
   })
-  expect(page(catalogue, { era: 'modern', connecting: true })['ttlMs']).toBe(1000)
+  expect(page(catalogue, { revision: '2026-07-28', connecting: true })['ttlMs']).toBe(1000)
 })
 
 test('one text per page, not per request', () => {

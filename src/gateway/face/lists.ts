@@ -1,12 +1,12 @@
-import type { Era } from '../../model/backend.ts'
 import type { Catalogue, ListKind } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import { lowerDefinition } from '../../protocol/downgrade.ts'
 import { META } from '../../protocol/envelope.ts'
+import { eraOf } from '../../protocol/revisions.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
 import type { Identity } from '../../protocol/translate.ts'
-import { legacyTool } from '../../protocol/translate.ts'
 
 const PAGE_SIZE = 1000
 /** Resources may have URIs that do not fit into a token; behind those only the place counts. */
@@ -27,7 +27,8 @@ const MEMBERS: Readonly<Record<ListKind, string>> = {
 
 export interface ListRequest {
   kind: ListKind
-  era: Era
+  /** Of the caller: what it does not know is left out. */
+  revision: string
   cursor: unknown
   /** Whose cursor it is: a cursor of somebody else does not open. */
   principal: string
@@ -40,10 +41,10 @@ const pages = new WeakMap<Catalogue, Map<string, string>>()
 /** JSON text of the result of a list request. Throws `PARAMS_INVALID` for a cursor that is not ours. */
 export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sealer, identity: Identity): string {
   const start = startOf(catalogue, request, sealer)
-  const { kind, era, principal, connecting } = request
+  const { kind, revision, principal, connecting } = request
   let cache = pages.get(catalogue)
   if (!cache) pages.set(catalogue, (cache = new Map()))
-  const key = `${kind} ${era} ${start} ${connecting} ${principal}`
+  const key = `${kind} ${revision} ${start} ${connecting} ${principal}`
   let text = cache.get(key)
   if (text === undefined) {
     text = JSON.stringify(makePage(catalogue, request, start, sealer, identity))
@@ -54,15 +55,16 @@ export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sea
 
 function makePage(
   catalogue: Catalogue,
-  { kind, era, principal, connecting }: ListRequest,
+  { kind, revision, principal, connecting }: ListRequest,
   start: number,
   sealer: Sealer,
   identity: Identity,
 ): JsonObject {
+  const era = eraOf(revision)
   const listed = [...catalogue[kind].values()].filter((entry) => entry.visibility === 'listed')
   const page = listed.slice(start, start + PAGE_SIZE)
   const definitions = page.map(({ definition }) =>
-    era === 'legacy' && kind === 'tools' ? legacyTool(definition) : definition,
+    era === 'legacy' ? lowerDefinition(revision, kind, definition) : withoutExecution(definition),
   )
   const result: JsonObject = { [MEMBERS[kind]]: definitions }
   const last = page.at(-1)
@@ -78,6 +80,13 @@ function makePage(
     result['_meta'] = { [META.server]: identity }
   }
   return result
+}
+
+/** Core tasks, of which it speaks, are unknown to modern clients. */
+function withoutExecution(definition: JsonObject): JsonObject {
+  if (definition['execution'] === undefined) return definition
+  const { execution: _, ...rest } = definition
+  return rest
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Era } from '../../model/backend.ts'
-import type { Call, Context, Outcome, ResultStream } from '../../model/call.ts'
+import type { Call, Context, Outcome, ResultStream, TaskVerb } from '../../model/call.ts'
 import type { ListKind } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
@@ -8,14 +8,18 @@ import { principalKey } from '../../model/principal.ts'
 import { META } from '../../protocol/envelope.ts'
 import { isRawNumber } from '../../protocol/json.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
-import { SUPPORTED_MODERN } from '../../protocol/revisions.ts'
-import { legacyResult, modernResult, questionsResult } from '../../protocol/translate.ts'
+import { CORE_TASKS_SINCE, SUPPORTED_MODERN, isBefore } from '../../protocol/revisions.ts'
+import { modernResult, questionsResult, withoutHop } from '../../protocol/translate.ts'
 import type { Gateway } from '../gateway.ts'
 import { invokeAsking } from '../questions/rounds.ts'
+import { METHOD_OF } from '../upstream.ts'
+import { lowerResult } from '../../protocol/downgrade.ts'
 import { LOG_LEVELS, isLogLevel } from '../../protocol/log-level.ts'
 import type { LegacyClient } from './legacy-client.ts'
 import { handshakeOf } from './handshake.ts'
 import { listPage } from './lists.ts'
+import { capabilitiesFor } from './offer.ts'
+import { subscribe, unsubscribe } from './resource-updates.ts'
 
 /** An answer at a door: JSON text of the result, or a response that is still arriving. */
 export type Answer = { kind: 'text'; text: string } | { kind: 'stream'; stream: ResultStream }
@@ -23,6 +27,8 @@ export type Answer = { kind: 'text'; text: string } | { kind: 'stream'; stream: 
 interface Method {
   /** A method that is not of this era does not exist there. */
   eras: readonly Era[]
+  /** The first revision that has it; absent: the first of its eras. */
+  since?: string
   answer: (
     gateway: Gateway,
     params: JsonObject,
@@ -60,6 +66,22 @@ const METHODS: Readonly<Record<string, Method>> = {
       return invoke(gateway, { kind: 'prompt', name: textOf(params, 'name'), params }, context)
     },
   },
+  'resources/subscribe': {
+    eras: ['legacy'],
+    answer: async (gateway, params, _context, client) => {
+      const uri = textOf(params, 'uri')
+      if (client) await subscribe(gateway, client, uri)
+      return DONE
+    },
+  },
+  'resources/unsubscribe': {
+    eras: ['legacy'],
+    answer: (_gateway, params, _context, client) => {
+      const uri = textOf(params, 'uri')
+      if (client) unsubscribe(client, uri)
+      return DONE
+    },
+  },
   'resources/read': {
     eras: BOTH,
     answer: (gateway, params, context) =>
@@ -68,6 +90,29 @@ const METHODS: Readonly<Record<string, Method>> = {
   'completion/complete': {
     eras: BOTH,
     answer: (gateway, params, context) => invoke(gateway, { kind: 'complete', ref: refOf(params), params }, context),
+  },
+  'tasks/get': task('get', BOTH),
+  'tasks/cancel': task('cancel', BOTH),
+  'tasks/result': task('result', ['legacy']),
+  'tasks/update': task('update', ['modern']),
+  'tasks/list': {
+    eras: ['legacy'],
+    since: CORE_TASKS_SINCE,
+    answer: (gateway, params, context) => invoke(gateway, { kind: 'tasks', params }, context),
+  },
+  'skills/list': {
+    eras: BOTH,
+    answer: (gateway, params, context) => invoke(gateway, { kind: 'skills', params }, context),
+  },
+  'skills/get': {
+    eras: BOTH,
+    answer: (gateway, params, context) =>
+      invoke(gateway, { kind: 'skill', uri: textOf(params, 'uri'), params }, context),
+  },
+  'resources/directory/read': {
+    eras: BOTH,
+    answer: (gateway, params, context) =>
+      invoke(gateway, { kind: 'directory', uri: textOf(params, 'uri'), params }, context),
   },
 }
 
@@ -80,25 +125,23 @@ export function answerRequest(
   client: LegacyClient | undefined,
 ): Answer | Promise<Answer> {
   const row = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined
-  if (!row?.eras.includes(context.era)) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
-  return row.answer(gateway, params, context, client)
+  if (row && isOf(row, context)) return row.answer(gateway, params, context, client)
+  if (!row && gateway.current.config.vendorMethods.has(method)) {
+    return invoke(gateway, { kind: 'vendor', method, params }, context)
+  }
+  throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
 }
 
-/** What the gateway carries, whatever backends there are: lists change, so clients must be told that they may. */
-const CAPABILITIES: JsonObject = {
-  tools: { listChanged: true },
-  prompts: { listChanged: true },
-  resources: { listChanged: true },
-  completions: {},
-  logging: {},
+function isOf({ eras, since }: Method, { era, revision }: Context): boolean {
+  return eras.includes(era) && (since === undefined || !isBefore(revision, since))
 }
 
 async function initialize(gateway: Gateway, params: JsonObject, context: Context): Promise<Answer> {
   const { revision } = handshakeOf(params)
-  const { instructions } = (await gateway.core.catalogue(context, 'welcome')).catalogue
+  const { instructions, extensions } = (await gateway.core.catalogue(context, 'welcome')).catalogue
   const result: JsonObject = {
     protocolVersion: revision,
-    capabilities: CAPABILITIES,
+    capabilities: capabilitiesFor(revision, extensions),
     serverInfo: gateway.identity,
     ...(instructions !== undefined && { instructions }),
   }
@@ -107,17 +150,26 @@ async function initialize(gateway: Gateway, params: JsonObject, context: Context
 
 async function discover(gateway: Gateway, _params: JsonObject, context: Context): Promise<Answer> {
   const { catalogue, connecting } = await gateway.core.catalogue(context, 'welcome')
-  const { instructions } = catalogue
+  const { instructions, extensions } = catalogue
   const result: JsonObject = {
     resultType: 'complete',
     supportedVersions: [...SUPPORTED_MODERN],
-    capabilities: CAPABILITIES,
+    capabilities: capabilitiesFor(context.revision, extensions),
     ...(instructions !== undefined && { instructions }),
     ttlMs: connecting ? 1000 : 5000,
     cacheScope: 'public',
     _meta: { [META.server]: gateway.identity },
   }
   return { kind: 'text', text: JSON.stringify(result) }
+}
+
+function task(verb: TaskVerb, eras: readonly Era[]): Method {
+  return {
+    eras,
+    since: CORE_TASKS_SINCE,
+    answer: (gateway, params, context) =>
+      invoke(gateway, { kind: 'task', verb, id: textOf(params, 'taskId'), params }, context),
+  }
 }
 
 function list(kind: ListKind): Method {
@@ -127,7 +179,7 @@ function list(kind: ListKind): Method {
       const { catalogue, connecting } = await gateway.core.catalogue(context, 'list')
       const request = {
         kind,
-        era: context.era,
+        revision: context.revision,
         cursor: params['cursor'],
         principal: principalKey(context.principal),
         connecting,
@@ -168,7 +220,32 @@ function setLevel(
 
 function resultFor(gateway: Gateway, call: Call, outcome: Outcome & { kind: 'result' }, context: Context): JsonObject {
   if (context.era === 'modern') return modernResult(call.kind, outcome.value, gateway.identity)
-  return outcome.era === 'modern' ? legacyResult(outcome.value) : outcome.value
+  const value = outcome.era === 'modern' ? withoutHop(outcome.value) : outcome.value
+  return lowerResult(context.revision, methodOf(call), value)
+}
+
+/** The method whose result this is. */
+function methodOf(call: Call): string {
+  switch (call.kind) {
+    case 'tool':
+    case 'prompt':
+    case 'resource':
+    case 'complete':
+      return METHOD_OF[call.kind]
+    case 'task':
+      // Nothing else becomes a task.
+      return call.verb === 'result' ? 'tools/call' : `tasks/${call.verb}`
+    case 'tasks':
+      return 'tasks/list'
+    case 'skills':
+      return 'skills/list'
+    case 'skill':
+      return 'skills/get'
+    case 'directory':
+      return 'resources/directory/read'
+    case 'vendor':
+      return call.method
+  }
 }
 
 function textOf(params: JsonObject, field: string): string {

@@ -1,53 +1,126 @@
 import type { Change } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
-import { META } from '../../protocol/envelope.ts'
+import { META, metaOf } from '../../protocol/envelope.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { notificationText } from '../../protocol/jsonrpc.ts'
 import type { Identity } from '../../protocol/translate.ts'
-import { acceptedFilter, filteredChange, noticesOf } from './changes.ts'
+import {
+  NO_CHANGE,
+  UPDATED,
+  acceptedFilter,
+  filteredChange,
+  mergeChanges,
+  noticesOf,
+  resourcesAsked,
+} from './changes.ts'
+import type { Way } from './conversation.ts'
+import type { Follow } from './followed.ts'
+import { Followed } from './followed.ts'
 
-/** One `subscriptions/listen` of a modern client: acknowledged first, every message tagged, ended by an empty result. */
+/** A resource whose backend has not taken the subscription by then is left out of what is acknowledged. */
+const ACKNOWLEDGE_WITHIN_MS = 5000
+
+/**
+ * One `subscriptions/listen` of a modern client: acknowledged first, every message tagged, ended by an empty result.
+ * What cannot be delivered is merged, and delivered with the next flush.
+ */
 export class Subscription {
   readonly #id: string
-  readonly #accepted: JsonObject
+  readonly #asked: readonly string[]
   readonly #identity: Identity
-  #send: ((json: string) => void) | undefined
+  readonly #followed: Followed
+  #accepted: JsonObject
+  #acknowledged = false
+  #missed: Change = NO_CHANGE
+  #way: Way | undefined
   #close: (() => void) | undefined
 
-  /** `id` is JSON text. Throws `PARAMS_INVALID` when the filter is missing. */
-  constructor(id: string, params: JsonObject, identity: Identity) {
+  /** `id` is JSON text. Throws `PARAMS_INVALID` when the filter is missing or malformed. */
+  constructor(id: string, params: JsonObject, identity: Identity, follow: Follow) {
     const accepted = acceptedFilter(params)
-    if (!accepted) throw new GatewayError('PARAMS_INVALID', 'Invalid params: "notifications" must be an object')
+    const asked = resourcesAsked(params)
+    if (!accepted || !asked) {
+      const wanted = '"notifications" must be an object, and its "resourceSubscriptions" a list of strings'
+      throw new GatewayError('PARAMS_INVALID', `Invalid params: ${wanted}`)
+    }
     this.#id = id
+    this.#asked = asked
     this.#accepted = accepted
     this.#identity = identity
+    this.#followed = new Followed(follow, (update) => this.#notify(UPDATED, update))
   }
 
-  start(send: (json: string) => void, close: () => void): void {
-    this.#send = send
+  /** Resolves when it is acknowledged, or over. `close` is called when it ends from this side. */
+  async start(way: Way, close: () => void): Promise<void> {
+    this.#way = way
     this.#close = close
-    send(notificationText('notifications/subscriptions/acknowledged', this.#tagged({ notifications: this.#accepted })))
+    const resources = await this.#followAll()
+    if (!this.#way) return this.leave()
+    if (resources.length > 0) this.#accepted = { ...this.#accepted, resourceSubscriptions: resources }
+    const params = this.#tagged({ notifications: this.#accepted })
+    way.put(notificationText('notifications/subscriptions/acknowledged', params))
+    this.#acknowledged = true
     // Nothing of what was asked for can ever come.
     if (Object.keys(this.#accepted).length === 0) this.end()
+    else this.flush()
   }
 
   tell(change: Change): void {
-    for (const method of noticesOf(filteredChange(change, this.#accepted))) {
-      this.#send?.(notificationText(method, this.#tagged({})))
-    }
+    const told = noticesOf(filteredChange(change, this.#accepted)).every((method) => this.#notify(method, {}))
+    if (!told) this.#missed = mergeChanges(this.#missed, change)
   }
 
+  /** The client can be reached again. */
+  flush(): void {
+    const missed = this.#missed
+    this.#missed = NO_CHANGE
+    this.tell(missed)
+    this.#followed.flush()
+  }
+
+  /** The gateway ends it. */
   end(): void {
-    const send = this.#send
-    if (!send) return
-    this.#send = undefined
+    const way = this.#way
+    if (!way) return
+    this.leave()
     const result = this.#tagged({ resultType: 'complete' })
-    send(`{"jsonrpc":"2.0","id":${this.#id},"result":${JSON.stringify(result)}}`)
+    way.put(`{"jsonrpc":"2.0","id":${this.#id},"result":${JSON.stringify(result)}}`)
     this.#close?.()
   }
 
+  /** The client has ended it, or left. */
+  leave(): void {
+    this.#way = undefined
+    this.#followed.clear()
+  }
+
+  /** What is followed now, in the order in which it was asked for. */
+  async #followAll(): Promise<string[]> {
+    if (this.#asked.length === 0) return []
+    const standing = new Set<string>()
+    const all = this.#asked.map(async (uri) => {
+      try {
+        await this.#followed.add(uri)
+        standing.add(uri)
+      } catch {
+        // It is not acknowledged.
+      }
+    })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ACKNOWLEDGE_WITHIN_MS)))
+    await Promise.race([Promise.all(all), late])
+    clearTimeout(timer)
+    for (const uri of this.#asked) if (!standing.has(uri)) this.#followed.remove(uri)
+    return this.#asked.filter((uri) => standing.has(uri))
+  }
+
+  #notify(method: string, params: JsonObject): boolean {
+    return this.#acknowledged && (this.#way?.send(notificationText(method, this.#tagged(params))) ?? false)
+  }
+
   #tagged(params: JsonObject): JsonObject {
-    return { ...params, _meta: { [META.subscription]: parseJson(this.#id), [META.server]: this.#identity } }
+    const tag = { [META.subscription]: parseJson(this.#id), [META.server]: this.#identity }
+    return { ...params, _meta: { ...metaOf(params), ...tag } }
   }
 }

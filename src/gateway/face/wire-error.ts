@@ -33,7 +33,8 @@ export function renderError(failure: unknown, method: string, era: Era, telemetr
   }
   const { code, message, jsonrpc, data } = failure
   if (method === 'tools/call' && AS_TOOL_RESULT.has(code)) {
-    return { kind: 'result', result: { content: [{ type: 'text', text: message }], isError: true } }
+    const result: JsonObject = { content: [{ type: 'text', text: message }], isError: true }
+    return { kind: 'result', result: era === 'modern' ? { resultType: 'complete', ...result } : result }
   }
   // -32002 is a legacy code: modern clients know -32602 for a resource that is not there.
   const number = era === 'modern' && jsonrpc === JSONRPC.resourceNotFoundLegacy ? JSONRPC.invalidParams : jsonrpc

@@ -38,12 +38,14 @@ function start(call: Call, backend = 'one', settings = SETTINGS): Running {
     streaming: true,
     emit: undefined,
     ask: undefined,
+    header: undefined,
   }
   let answer!: (outcome: Outcome) => void
   let inside = context
   const core: Core = {
     catalogue: async () => expect.unreachable(),
     watch: () => () => {},
+    follow: async () => () => {},
     invoke: (_call, context) => {
       inside = context
       return new Promise((resolve, reject) => {

@@ -64,5 +64,15 @@ function subject(call: Call): string {
       return call.uri
     case 'complete':
       return call.ref.type === 'prompt' ? call.ref.name : call.ref.uri
+    case 'task':
+      return call.verb
+    case 'tasks':
+    case 'skills':
+      return 'list'
+    case 'skill':
+    case 'directory':
+      return call.uri
+    case 'vendor':
+      return call.method
   }
 }

@@ -35,16 +35,17 @@ export class ParkedCall<End> implements Deadline {
   #asked = 0
   #turn = Promise.withResolvers<Turn<End>>()
   #window: NodeJS.Timeout | undefined
-  #ended = false
+  /** Settles the turn that runs; set when the upstream request has ended. */
+  #finish: (() => void) | undefined
 
   /** Whether the upstream request has ended. */
   get ended(): boolean {
-    return this.#ended
+    return this.#finish !== undefined
   }
 
   /** Whether it waits for answers. */
   get parked(): boolean {
-    return !this.#ended && this.#attached.size === 0
+    return !this.ended && this.#attached.size === 0
   }
 
   /** The turn of this caller. Several callers may share one: a retry that was sent twice. */
@@ -56,7 +57,7 @@ export class ParkedCall<End> implements Deadline {
 
   end(end: Promise<End>): void {
     const finish = (settle: () => void): void => {
-      this.#ended = true
+      this.#finish = settle
       clearTimeout(this.#window)
       this.#attached.clear()
       settle()
@@ -86,6 +87,8 @@ export class ParkedCall<End> implements Deadline {
   answer(answers: JsonObject): void {
     this.#turn = Promise.withResolvers()
     this.#turn.promise.catch(() => {})
+    // It may have ended while nobody waited for it.
+    if (this.#finish) return this.#finish()
     for (const [key, { resolve }] of this.#open) {
       const answer = answers[key]
       if (answer === undefined) continue
@@ -115,7 +118,7 @@ export class ParkedCall<End> implements Deadline {
 
   #present(): void {
     this.#window = undefined
-    if (this.#open.size === 0 || this.#ended) return
+    if (this.#open.size === 0 || this.ended) return
     this.round++
     const questions: JsonObject = {}
     for (const [key, { question }] of this.#open) {
@@ -127,7 +130,7 @@ export class ParkedCall<End> implements Deadline {
   }
 
   #onGone(visitor: Visitor, reason: Error): void {
-    if (!this.#attached.delete(visitor) || this.#attached.size > 0 || this.#ended) return
+    if (!this.#attached.delete(visitor) || this.#attached.size > 0 || this.ended) return
     this.signal.cancel(reason)
   }
 }

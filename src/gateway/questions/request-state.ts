@@ -24,10 +24,12 @@ export function openState(sealer: Sealer, token: unknown, call: Call, context: C
   return typeof id === 'string' && typeof round === 'number' ? { kind: 'parked', id, round } : { kind: 'again' }
 }
 
-function binding({ kind, params }: Call, { principal }: Context): string {
+function binding(call: Call, { principal }: Context): string {
+  const { kind, params } = call
+  const what = kind === 'vendor' ? `${kind} ${call.method}` : kind
   const { _meta, inputResponses: _responses, requestState: _state, ...request } = params
   const digest = createHash('sha256').update(canonical(request)).digest('base64url')
-  return `state ${kind} ${digest} ${principalKey(principal)}`
+  return `state ${what} ${digest} ${principalKey(principal)}`
 }
 
 /** The same text for the same value, whatever the order of its members. */

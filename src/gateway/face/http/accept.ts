@@ -1,5 +1,7 @@
 const JSON_RANGE = /(?<![\w.+-])(?:application\/(?:json(?![\w.+-])|\*)|\*\/\*)/i
 const EVENTS_RANGE = /(?<![\w.+-])(?:text\/(?:event-stream(?![\w.+-])|\*)|\*\/\*)/i
+/** A weight of nought (RFC 9110, 12.4.2). */
+const REFUSED = /;\s*q=0(?:\.0*)?\s*(?:;|$)/i
 
 export interface Accepted {
   /** `application/json` */
@@ -15,7 +17,13 @@ let latest: { accept: string; accepted: Accepted } | undefined
 export function acceptedTypes(accept: string | undefined): Accepted {
   if (accept === undefined) return { json: true, events: true }
   if (latest?.accept === accept) return latest.accepted
-  const accepted = { json: JSON_RANGE.test(accept), events: EVENTS_RANGE.test(accept) }
+  const ranges = accept.toLowerCase().split(',')
+  const offered = ranges.filter((range) => !REFUSED.test(range)).join()
+  const refused = ranges.filter((range) => REFUSED.test(range)).join()
+  const accepted = {
+    json: JSON_RANGE.test(offered) && !refused.includes('application/json'),
+    events: EVENTS_RANGE.test(offered) && !refused.includes('text/event-stream'),
+  }
   latest = { accept, accepted }
   return accepted
 }

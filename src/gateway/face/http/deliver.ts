@@ -1,18 +1,11 @@
 import type { Context } from '../../../model/call.ts'
-import type { JsonObject } from '../../../model/json.ts'
 import { errorText, resultText } from '../../../protocol/jsonrpc.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { LegacyClient } from '../legacy-client.ts'
 import { answerRequest } from '../requests.ts'
+import type { Request } from '../response-text.ts'
 import { renderError } from '../wire-error.ts'
 import type { Responder } from './responder.ts'
-
-/** A JSON-RPC request; `id` is JSON text. */
-export interface Request {
-  id: string
-  method: string
-  params: JsonObject
-}
 
 /** Runs one request and writes whatever comes of it; `ended` is called when all of it has been written. Never rejects. */
 export async function deliver(

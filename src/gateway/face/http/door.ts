@@ -18,6 +18,7 @@ import { Guard, isLoopbackName } from './guard.ts'
 import { LegacyDoor } from './legacy.ts'
 import { ModernDoor } from './modern.ts'
 import { Responder } from './responder.ts'
+import { SseDoor } from './sse.ts'
 
 /** Slow senders are cut within 75 s (contract 3): headers, whole request, and how often the two are looked at. */
 const HEADERS_TIMEOUT_MS = 20_000
@@ -38,6 +39,7 @@ export class HttpDoor {
   readonly #loopback: boolean
   readonly #legacy: LegacyDoor
   readonly #modern: ModernDoor
+  readonly #sse: SseDoor
   readonly #server: Server
   /** Made from `#settings`. */
   #guard: Guard
@@ -50,6 +52,7 @@ export class HttpDoor {
     this.#guard = new Guard({ loopback: this.#loopback, ...this.#settings })
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
+    this.#sse = new SseDoor(gateway)
     this.#server = createServer(
       {
         headersTimeout: HEADERS_TIMEOUT_MS,
@@ -83,12 +86,14 @@ export class HttpDoor {
     this.#server.close()
     this.#modern.closeAll()
     this.#legacy.sessions.endStreams()
+    this.#sse.closeIdle()
     this.#server.closeIdleConnections()
   }
 
   /** Cuts what is left. */
   destroy(): void {
     this.#legacy.sessions.closeAll('the gateway is stopping')
+    this.#sse.closeAll()
     this.#server.closeAllConnections()
   }
 
@@ -104,6 +109,8 @@ export class HttpDoor {
       if (this.#loopback || !PROBES.has(path)) this.#guard.check(req)
       if (req.headers.origin !== undefined) this.#guard.allowOrigin(req, res)
       if (path === '/mcp') this.#mcp(req, res)
+      else if (path === '/sse') this.#events(req, res)
+      else if (path === '/messages') this.#messages(req, res)
       else answerAdmin(this.#gateway, path, req, res)
     } catch (failure) {
       this.#refuse(res, failure, 'null')
@@ -139,6 +146,37 @@ export class HttpDoor {
     }
   }
 
+  #events(req: IncomingMessage, res: ServerResponse): void {
+    switch (req.method) {
+      case 'GET':
+        return this.#sse.connect(req, res, ANONYMOUS)
+      case 'OPTIONS':
+        return this.#guard.preflight(req, res)
+      default:
+        throw notAllowed(res, 'GET, OPTIONS')
+    }
+  }
+
+  #messages(req: IncomingMessage, res: ServerResponse): void {
+    switch (req.method) {
+      case 'POST':
+        this.#postMessage(req, res, ANONYMOUS).catch((failure: unknown) => this.#refuse(res, failure, 'null'))
+        return
+      case 'OPTIONS':
+        return this.#guard.preflight(req, res)
+      default:
+        throw notAllowed(res, 'POST, OPTIONS')
+    }
+  }
+
+  async #postMessage(req: IncomingMessage, res: ServerResponse, principal: Principal): Promise<void> {
+    const { url = '' } = req
+    checkContentType(req)
+    this.#sse.check(url, principal)
+    this.#sse.take(url, parseMessage(await readBody(req, this.#settings.maxRequestBytes)), principal)
+    res.writeHead(202).end('Accepted')
+  }
+
   async #post(req: IncomingMessage, res: ServerResponse, principal: Principal): Promise<void> {
     checkMediaTypes(req)
     const message = parseMessage(await readBody(req, this.#settings.maxRequestBytes))
@@ -161,7 +199,10 @@ export class HttpDoor {
         }
         return this.#legacy.response(req, res, message, principal)
       case 'batch':
-        throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: JSON-RPC batches are not served')
+        if (eraOf(versionOf(req) ?? '') === 'modern') {
+          throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: JSON-RPC batches are not served')
+        }
+        return this.#legacy.batch(req, res, message.items, principal)
       case 'invalid':
         return this.#refuse(
           res,
@@ -217,13 +258,16 @@ function notAllowed(res: ServerResponse, allow: string): GatewayError {
 
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
-function checkMediaTypes(req: IncomingMessage): void {
-  const { accept } = req.headers
+function checkContentType(req: IncomingMessage): void {
   const type = req.headers['content-type']
   if (type !== 'application/json' && (type === undefined || !JSON_TYPE.test(type))) {
     throw new GatewayError('MEDIA_TYPE', 'Unsupported Media Type: Content-Type must be application/json')
   }
-  const { json, events } = acceptedTypes(accept)
+}
+
+function checkMediaTypes(req: IncomingMessage): void {
+  checkContentType(req)
+  const { json, events } = acceptedTypes(req.headers.accept)
   if (!json && !events) {
     throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: accept application/json and text/event-stream')
   }

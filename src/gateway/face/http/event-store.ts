@@ -1,11 +1,13 @@
+import type { EventMemory, Forgetful } from './event-memory.ts'
+
 /** Bounds of one session's memory. */
-interface EventStoreLimits {
+export interface EventStoreLimits {
   maxEvents: number
   /** UTF-8 bytes of all JSON texts. */
   maxBytes: number
 }
 
-interface StoredEvent {
+export interface StoredEvent {
   id: string
   json: string
 }
@@ -29,6 +31,8 @@ interface Stream {
   /** Number of the oldest event that is kept, or of the next one. */
   first: number
   kept: Kept[]
+  /** Milliseconds since the epoch; 0: it goes on. */
+  endedAt: number
 }
 
 /**
@@ -37,8 +41,9 @@ interface Stream {
  * and an event is only ever replayed on the stream it belongs to. When memory is short, streams that have ended go
  * first, then the oldest events.
  */
-export class EventStore {
+export class EventStore implements Forgetful {
   readonly #limits: EventStoreLimits
+  readonly #memory: EventMemory
   /** A stream that goes on is known even when nothing of it is kept: its numbers must not start over. */
   readonly #live = new Map<string, Stream>()
   /** The stream that ended first stands first. */
@@ -47,8 +52,10 @@ export class EventStore {
   #events = 0
   #bytes = 0
 
-  constructor(limits: EventStoreLimits) {
+  /** `memory` is shared by all stores. */
+  constructor(limits: EventStoreLimits, memory: EventMemory) {
     this.#limits = limits
+    this.#memory = memory
   }
 
   get events(): number {
@@ -59,25 +66,30 @@ export class EventStore {
     return this.#bytes
   }
 
+  get keepsEnded(): boolean {
+    return this.#ended.size > 0
+  }
+
   /**
    * Keeps an event that is about to be sent, and names it. An empty `json` primes a client that has received nothing
    * yet. A name is used for one stream only, also after its end.
    */
   append(stream: string, json: string): string {
     let live = this.#live.get(stream)
-    if (!live) this.#live.set(stream, (live = { first: 1, kept: [] }))
+    if (!live) this.#live.set(stream, (live = { first: 1, kept: [], endedAt: 0 }))
     const bytes = Buffer.byteLength(json)
     live.kept.push({ json, bytes, turn: this.#turn++ })
     this.#events++
     this.#bytes += bytes
     const id = `${stream}_${live.first + live.kept.length - 1}`
-    while (this.#events > this.#limits.maxEvents || this.#bytes > this.#limits.maxBytes) this.#forgetOne()
+    this.#memory.added(this, bytes)
+    while (this.#events > this.#limits.maxEvents || this.#bytes > this.#limits.maxBytes) this.forgetOne()
     return id
   }
 
   /**
-   * What was sent after an event on its stream; `undefined`: there is no such event, or something that came after it is
-   * forgotten. A client must not take an answer with a gap for the whole.
+   * What was sent after an event on its stream, as far as it is still known: each event is a message of its own, and
+   * the answer, the last of them, is worth most. `undefined`: there is no such event, or nothing is known of its stream.
    */
   after(eventId: string): Replay | undefined {
     const at = eventId.lastIndexOf('_')
@@ -85,25 +97,49 @@ export class EventStore {
     const number = NUMBER.test(eventId.slice(at + 1)) ? Number(eventId.slice(at + 1)) : 0
     const live = this.#live.get(name)
     const stream = live ?? this.#ended.get(name)
-    if (!stream || number === 0) return undefined
-    const from = number + 1 - stream.first
-    if (from < 0 || from > stream.kept.length) return undefined
-    const events = stream.kept.slice(from).map(({ json }, index) => ({ id: `${name}_${number + 1 + index}`, json }))
+    if (!stream || number === 0 || number >= stream.first + stream.kept.length) return undefined
+    const from = Math.max(number + 1, stream.first)
+    const events = stream.kept
+      .slice(from - stream.first)
+      .map(({ json }, index) => ({ id: `${name}_${from + index}`, json }))
     return { stream: name, events, ended: live === undefined }
   }
 
   /** The stream has sent its last event. Harmless when it has sent none. */
-  end(stream: string): void {
+  end(stream: string, now = Date.now()): void {
     const live = this.#live.get(stream)
     if (!live) return
     this.#live.delete(stream)
-    if (live.kept.length > 0) this.#ended.set(stream, live)
+    if (live.kept.length === 0) return
+    live.endedAt = now
+    this.#ended.set(stream, live)
+    this.#memory.updated(this)
   }
 
-  #forgetOne(): void {
+  /** Streams that ended before that moment (milliseconds since the epoch) are not known any more. */
+  forgetEndedBefore(moment: number): void {
+    for (const [name, stream] of this.#ended) {
+      if (stream.endedAt >= moment) break
+      while (stream.kept.length > 0) this.#forgetFirst(stream)
+      this.#ended.delete(name)
+    }
+    this.#memory.updated(this)
+  }
+
+  /** Nobody can come back any more. */
+  close(): void {
+    for (const streams of [this.#live, this.#ended]) {
+      for (const stream of streams.values()) while (stream.kept.length > 0) this.#forgetFirst(stream)
+      streams.clear()
+    }
+    this.#memory.leave(this)
+  }
+
+  forgetOne(): void {
     for (const [name, ended] of this.#ended) {
       this.#forgetFirst(ended)
       if (ended.kept.length === 0) this.#ended.delete(name)
+      this.#memory.updated(this)
       return
     }
     let oldest: Stream | undefined
@@ -117,6 +153,7 @@ export class EventStore {
     stream.first++
     this.#events--
     this.#bytes -= event.bytes
+    this.#memory.removed(event.bytes)
   }
 }
 

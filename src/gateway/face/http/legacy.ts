@@ -1,20 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from '../../../model/call.ts'
 import { GatewayError } from '../../../model/errors.ts'
-import type { JsonObject } from '../../../model/json.ts'
+import type { JsonObject, JsonValue } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
 import type { Message } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
+import { answerBatch, batchOf } from '../batch.ts'
 import { handshakeOf } from '../handshake.ts'
 import { takeNotification } from '../client-notifications.ts'
+import type { Request } from '../response-text.ts'
 import { RunningCall } from '../running.ts'
-import type { Session, SessionStream } from '../sessions.ts'
-import { Sessions } from '../sessions.ts'
 import { acceptedTypes } from './accept.ts'
-import { EventStream } from './event-stream.ts'
-import type { Responder } from './responder.ts'
 import { deliver } from './deliver.ts'
+import { Responder } from './responder.ts'
+import type { Session } from './session.ts'
+import { Sessions } from './sessions.ts'
 
 /** Streamable HTTP of the legacy revisions 2025-03-26 .. 2025-11-25: sessions, GET stream, DELETE. */
 export class LegacyDoor {
@@ -31,21 +32,18 @@ export class LegacyDoor {
     req: IncomingMessage,
     res: ServerResponse,
     responder: Responder,
-    message: { id: string; method: string; params: JsonObject },
+    request: Request,
     principal: Principal,
   ): void {
-    const { id, method, params } = message
+    const { id, method, params } = request
     const session = method === 'initialize' ? this.#open(res, params, principal) : this.#sessionOf(req, principal)
+    // Before the handshake is answered nobody can come back.
+    if (method !== 'initialize') responder.keepIn(session.streams)
     const running = new RunningCall(id)
     session.running.add(running)
-    const { takesEvents } = responder
-    const way = {
-      streaming: true,
-      emit: takesEvents ? responder.notify : undefined,
-      ask: takesEvents ? (question, signal) => session.askOver(responder.send, question, signal) : session.ask,
-    } satisfies Pick<Context, 'streaming' | 'emit' | 'ask'>
+    const context = session.context(running, { streaming: true, ...wayBack(responder, session) })
     // A legacy client that disconnects has not cancelled: the call goes on.
-    void deliver(this.#gateway, responder, { id, method, params }, session.context(running, way), session, () => {
+    void deliver(this.#gateway, responder, request, context, session, () => {
       session.running.remove(running)
       session.lastSeen = Date.now()
     })
@@ -74,17 +72,22 @@ export class LegacyDoor {
     res.writeHead(202).end()
   }
 
+  batch(req: IncomingMessage, res: ServerResponse, items: readonly JsonValue[], principal: Principal): void {
+    const session = this.#sessionOf(req, principal)
+    const members = batchOf(session, items)
+    const responder = new Responder(req, res)
+    responder.keepIn(session.streams)
+    void answerBatch(this.#gateway, session, members, wayBack(responder, session)).then((texts) => {
+      responder.finishAll(texts)
+      session.lastSeen = Date.now()
+    })
+  }
+
   get(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
     if (!acceptedTypes(req.headers.accept).events) {
       throw new GatewayError('NOT_ACCEPTABLE', 'Not Acceptable: the client must accept text/event-stream')
     }
-    const session = this.#sessionOf(req, principal)
-    const events = new EventStream(res, () => session.detach(stream))
-    const stream: SessionStream = {
-      send: (json) => events.send(json),
-      close: () => events.close(),
-    }
-    session.attach(stream)
+    this.#sessionOf(req, principal).listen(req, res)
   }
 
   delete(req: IncomingMessage, res: ServerResponse, principal: Principal): void {
@@ -105,5 +108,14 @@ export class LegacyDoor {
     }
     const id = req.headers['mcp-session-id']
     return this.sessions.find(typeof id === 'string' ? id : undefined, principal)
+  }
+}
+
+/** How backends reach the client while they answer it: on the stream of its request, if it takes one. */
+function wayBack(responder: Responder, session: Session): Pick<Context, 'emit' | 'ask'> {
+  if (!responder.takesEvents) return { emit: undefined, ask: session.ask }
+  return {
+    emit: responder.notify,
+    ask: (question, signal) => session.askOver(responder.send, question, signal),
   }
 }

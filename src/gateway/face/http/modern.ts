@@ -7,6 +7,8 @@ import type { Principal } from '../../../model/principal.ts'
 import type { Envelope } from '../../../protocol/envelope.ts'
 import { headerMismatch } from '../../../protocol/headers.ts'
 import type { Gateway } from '../../gateway.ts'
+import type { Way } from '../conversation.ts'
+import type { Follow } from '../followed.ts'
 import { Subscription } from '../subscription.ts'
 import { modernCaller } from '../modern-caller.ts'
 import { deliver } from './deliver.ts'
@@ -46,6 +48,7 @@ export class ModernDoor {
       streaming: true,
       emit: responder.takesEvents ? responder.notify : undefined,
       ask: undefined,
+      header: (name) => single(req.headers[name]),
     }
     // Closing the response stream is how a modern client cancels.
     res.once('close', () => {
@@ -59,17 +62,24 @@ export class ModernDoor {
   }
 
   #listen(res: ServerResponse, id: string, params: JsonObject, caller: Caller): void {
-    const subscription = new Subscription(id, params, this.#gateway.identity)
-    const unwatch = this.#gateway.core.watch(caller, (change) => subscription.tell(change))
+    const { core, identity } = this.#gateway
+    const follow: Follow = (uri, listener) => core.follow(uri, caller, listener)
+    const subscription = new Subscription(id, params, identity, follow)
+    const unwatch = core.watch(caller, (change) => subscription.tell(change))
     const events = new EventStream(res, () => {
       unwatch()
+      subscription.leave()
       this.#subscriptions.delete(subscription)
     })
     this.#subscriptions.add(subscription)
-    subscription.start(
-      (json) => events.send(json),
-      () => events.close(),
-    )
+    const way: Way = {
+      put: (json) => events.put(json),
+      send: (json) => {
+        events.insist(json)
+        return true
+      },
+    }
+    void subscription.start(way, () => events.close())
   }
 }
 

@@ -1,25 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ByteSink, Notification, ResultStream } from '../../../model/call.ts'
-import { notificationText } from '../../../protocol/jsonrpc.ts'
-import { IdSplicer } from '../../../protocol/splice.ts'
-import { SSE_KEEP_ALIVE, sseMessage } from '../../../protocol/sse.ts'
+import type { Notification, ResultStream } from '../../../model/call.ts'
 import type { Link } from '../../../model/chain.ts'
 import { Chain } from '../../../model/chain.ts'
+import { joinResponses } from '../../../protocol/batch.ts'
+import { notificationText } from '../../../protocol/jsonrpc.ts'
+import { sseMessage } from '../../../protocol/sse.ts'
 import { acceptedTypes } from './accept.ts'
+import { EventStream, KEEP_ALIVE_MS, SSE_HEADERS } from './event-stream.ts'
+import { passResult } from './pass-result.ts'
+import type { SessionStream } from './session-stream.ts'
+import type { SessionStreams } from './session-streams.ts'
 
-/** Clients give up on silent bodies, some after 60 s; proxies earlier. */
-const KEEP_ALIVE_MS = 15_000
-/** Notifications for a client that does not read are dropped beyond this many waiting bytes. */
-const MAX_WAITING = 1024 * 1024
-
-export const SSE_HEADERS = [
-  'Content-Type',
-  'text/event-stream',
-  'Cache-Control',
-  'no-cache, no-transform',
-  'X-Accel-Buffering',
-  'no',
-]
+/**
+ * A client of 2025-11-25 or later gets a stream, and with it the means to come back, for whatever takes longer than
+ * this; quicker answers cost nothing.
+ */
+const RESUMABLE_AFTER_MS = 1000
+const TICK_MS = 1000
 
 /**
  * The answer to one POST: a single JSON body, or an event stream from the first notification on.
@@ -30,7 +27,8 @@ export class Responder implements Link {
   readonly #json: boolean
   readonly #sse: boolean
   readonly #since = Date.now()
-  #streaming = false
+  #session: SessionStreams | undefined = undefined
+  #events: EventStream | SessionStream | undefined = undefined
   previous: Link | undefined = undefined
   next: Link | undefined = undefined
 
@@ -49,6 +47,11 @@ export class Responder implements Link {
     return this.#sse
   }
 
+  /** Once it is a stream it belongs to this session, which keeps its events for a client that loses it. */
+  keepIn(session: SessionStreams): void {
+    this.#session = session
+  }
+
   /** What comes after the end is dropped: a backend may report progress later than its call took. */
   readonly notify = ({ method, params }: Notification): void => {
     this.send(notificationText(method, params))
@@ -56,20 +59,16 @@ export class Responder implements Link {
 
   /** A message before the response. False: it cannot be delivered. */
   readonly send = (json: string): boolean => {
-    if (this.#over || this.#res.writableLength > MAX_WAITING) return false
-    this.#upgrade()
-    this.#res.write(sseMessage(json))
-    return true
+    return this.#open()?.send(json) ?? false
   }
 
   /** The whole JSON-RPC response. `status` counts only when nothing has been written yet. */
   finish(status: number, text: string): void {
     waiting.remove(this)
+    if (this.#events) return this.#events.finish(text)
     const res = this.#res
     if (this.#over) return
-    if (this.#streaming) {
-      res.end(sseMessage(text))
-    } else if (this.#json || status !== 200) {
+    if (this.#json || status !== 200) {
       res.writeHead(status, ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(text))])
       res.end(text)
     } else {
@@ -78,54 +77,37 @@ export class Responder implements Link {
     }
   }
 
+  /** The responses to a batch: an array, but one by one on a stream, where clients look for single messages. */
+  finishAll(texts: readonly string[]): void {
+    const whole = joinResponses(texts)
+    if (whole === undefined) this.#finishEmpty()
+    else if (this.#json && !this.#events) this.finish(200, whole)
+    else {
+      const events = this.#open()
+      for (const text of texts) events?.put(text)
+      events?.close()
+    }
+  }
+
   /** A response that is still arriving: passed on as it comes, its id replaced by `id` (JSON text). */
   stream(stream: ResultStream, id: string): void {
     waiting.remove(this)
-    // Nobody would ever take it: it would hold its upstream until the deadline.
-    if (this.#over) return stream.abort(new Error('the client is gone'))
-    const res = this.#res
-    const asEvent = this.#streaming || !this.#json
-    if (asEvent) {
-      this.#upgrade()
-      res.write('event: message\ndata: ')
-    } else {
-      const { length } = stream
-      const head = ['Content-Type', 'application/json']
-      if (length !== undefined) {
-        const growth = Buffer.byteLength(id) - String(stream.upstreamId).length
-        head.push('Content-Length', String(length + growth))
-      }
-      res.writeHead(200, head)
+    if (!this.#json) this.#open()
+    if (this.#events) return this.#events.pass(stream, id)
+    const { length } = stream
+    const head = ['Content-Type', 'application/json']
+    if (length !== undefined) {
+      const growth = Buffer.byteLength(id) - String(stream.upstreamId).length
+      head.push('Content-Length', String(length + growth))
     }
-    const splicer = new IdSplicer(stream.upstreamId, id)
-    const write = (chunks: Buffer[]): boolean => {
-      let more = true
-      for (const chunk of chunks) if (chunk.length > 0) more = res.write(asEvent ? oneLine(chunk) : chunk)
-      return more
-    }
-    const sink: ByteSink = {
-      write: (chunk) => write(splicer.push(chunk)),
-      end: () => {
-        write(splicer.end())
-        // An answer under the gateway's own id is one that the client waits for in vain.
-        if (splicer.done) res.end(asEvent ? '\n\n' : undefined)
-        else res.destroy()
-      },
-      // Half a response must not look like a whole one.
-      fail: () => res.destroy(),
-    }
-    res.on('drain', () => stream.resume())
-    res.on('close', () => {
-      if (!res.writableFinished) stream.abort(new Error('the client is gone'))
-    })
-    stream.pipe(sink)
+    if (!this.#over) this.#res.writeHead(200, head)
+    passResult(this.#res, stream, id, false)
   }
 
-  /** Says that we are still here, as far as the client can take it. */
-  keepAlive(now: number): void {
-    if (this.#over || !this.#sse || now - this.#since < KEEP_ALIVE_MS || this.#res.writableLength > MAX_WAITING) return
-    this.#upgrade()
-    this.#res.write(SSE_KEEP_ALIVE)
+  /** It takes long: says that we are still here, as far as the client can take it. */
+  tick(now: number): void {
+    const patience = this.#session?.primes === true ? RESUMABLE_AFTER_MS : KEEP_ALIVE_MS
+    if (this.#sse && now - this.#since >= patience) this.#open()
   }
 
   /** Somebody else answers, or nobody does. */
@@ -137,23 +119,24 @@ export class Responder implements Link {
     return this.#res.writableEnded || this.#res.destroyed
   }
 
-  #upgrade(): void {
-    if (this.#streaming) return
-    this.#streaming = true
-    this.#res.writeHead(200, SSE_HEADERS)
+  #finishEmpty(): void {
+    waiting.remove(this)
+    if (this.#events) this.#events.close()
+    else if (!this.#over) this.#res.writeHead(202).end()
+  }
+
+  /** `undefined`: the client left, or has been answered, before there was a stream. */
+  #open(): EventStream | SessionStream | undefined {
+    if (this.#events || this.#over) return this.#events
+    waiting.remove(this)
+    return (this.#events = this.#session ? this.#session.open(this.#res) : new EventStream(this.#res))
   }
 }
 
-/** Line breaks in JSON text are only white space, but they would end an event's data line. */
-function oneLine(chunk: Buffer): Buffer {
-  if (!chunk.includes(0x0a) && !chunk.includes(0x0d)) return chunk
-  return Buffer.from(chunk.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte)))
-}
-
-/** Every POST that waits for its answer; one timer for all. */
+/** Every POST that waits for its answer, or for the first event of it; one timer for all. */
 const waiting = new Chain<Responder>()
 
 setInterval(() => {
   const now = Date.now()
-  for (const responder of waiting) responder.keepAlive(now)
-}, KEEP_ALIVE_MS).unref()
+  for (const responder of waiting) responder.tick(now)
+}, TICK_MS).unref()

@@ -1,82 +1,22 @@
-import { randomUUID } from 'node:crypto'
-import type { Change } from '../../model/call.ts'
-import { GatewayError } from '../../model/errors.ts'
-import type { SessionId } from '../../model/ids.ts'
-import { sessionOwner } from '../../model/ids.ts'
-import type { Principal } from '../../model/principal.ts'
-import { principalKey } from '../../model/principal.ts'
-import type { Gateway } from '../gateway.ts'
-import { notificationText } from '../../protocol/jsonrpc.ts'
-import { NO_CHANGE, mergeChanges, noticesOf } from './changes.ts'
-import type { Handshake } from './handshake.ts'
-import { LegacyClient } from './legacy-client.ts'
+import { GatewayError } from '../../../model/errors.ts'
+import type { Principal } from '../../../model/principal.ts'
+import { principalKey } from '../../../model/principal.ts'
+import type { Gateway } from '../../gateway.ts'
+import type { Handshake } from '../handshake.ts'
+import { EventMemory } from './event-memory.ts'
+import { Session } from './session.ts'
 
 const MAX_SESSIONS = 10_000
 const IDLE_MS = 30 * 60_000
 const SWEEP_MS = 60_000
-const MAX_STREAMS = 4
-
-/** A stream on which a session receives what is not an answer to its requests. */
-export interface SessionStream {
-  send(json: string): boolean
-  close(): void
-}
-
-/** One legacy client that shook hands over HTTP. */
-export class Session extends LegacyClient {
-  readonly id: SessionId
-  lastSeen = Date.now()
-  /** GET streams, oldest first. Each message goes to the newest. */
-  #streams: SessionStream[] = []
-  /** Changes that nobody could be told of yet. */
-  #missed: Change = NO_CHANGE
-
-  constructor(principal: Principal, handshake: Handshake) {
-    const id = randomUUID() as string as SessionId
-    super(principal, sessionOwner(id), handshake, (json) => this.#streams.at(-1)?.send(json) ?? false)
-    this.id = id
-  }
-
-  get idle(): boolean {
-    return this.#streams.length === 0 && this.running.size === 0 && !this.isAsked
-  }
-
-  /** A client that lost its stream without our noticing must not be locked out: the oldest goes instead. */
-  attach(stream: SessionStream): void {
-    this.#streams.push(stream)
-    if (this.#streams.length > MAX_STREAMS) this.#streams.shift()?.close()
-    const missed = this.#missed
-    this.#missed = NO_CHANGE
-    this.tell(missed)
-  }
-
-  detach(stream: SessionStream): void {
-    this.#streams = this.#streams.filter((other) => other !== stream)
-    this.lastSeen = Date.now()
-  }
-
-  tell(change: Change): void {
-    const stream = this.#streams.at(-1)
-    if (stream) for (const method of noticesOf(change)) stream.send(notificationText(method, {}))
-    else this.#missed = mergeChanges(this.#missed, change)
-  }
-
-  /** Calls that run go on. */
-  endStreams(): void {
-    for (const stream of this.#streams) stream.close()
-    this.#streams = []
-  }
-
-  override end(reason: Error): void {
-    super.end(reason)
-    this.endStreams()
-  }
-}
+/** What is kept, over all sessions, for clients that lose a stream. */
+const MAX_KEPT_BYTES = 64 * 1024 * 1024
 
 /** The legacy sessions of one gateway. */
 export class Sessions {
   readonly #gateway: Gateway
   readonly #sessions = new Map<string, { session: Session; unwatch: () => void }>()
+  readonly #memory = new EventMemory(MAX_KEPT_BYTES)
   readonly #timer: NodeJS.Timeout
 
   constructor(gateway: Gateway) {
@@ -91,7 +31,7 @@ export class Sessions {
   /** Throws `SESSIONS_EXHAUSTED` when every place is taken by a session in use. */
   open(principal: Principal, handshake: Handshake): Session {
     if (this.#sessions.size >= MAX_SESSIONS) this.#makeRoom()
-    const session = new Session(principal, handshake)
+    const session = new Session(principal, handshake, this.#memory)
     const unwatch = this.#gateway.core.watch(session, (change) => session.tell(change))
     this.#gateway.admit(session.owner, session)
     this.#sessions.set(session.id, { session, unwatch })
@@ -127,7 +67,7 @@ export class Sessions {
   }
 
   endStreams(): void {
-    for (const { session } of this.#sessions.values()) session.endStreams()
+    for (const { session } of this.#sessions.values()) session.streams.closeGets()
   }
 
   closeAll(why: string): void {
@@ -136,9 +76,10 @@ export class Sessions {
   }
 
   #sweep(): void {
-    const limit = Date.now() - IDLE_MS
+    const now = Date.now()
     for (const { session } of this.#sessions.values()) {
-      if (session.idle && session.lastSeen < limit) this.close(session, 'idle')
+      if (session.idle && session.lastSeen < now - IDLE_MS) this.close(session, 'idle')
+      else session.streams.sweep(now)
     }
   }
 

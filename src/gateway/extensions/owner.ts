@@ -1,0 +1,31 @@
+import type { Call, Context } from '../../model/call.ts'
+import type { BackendId } from '../../model/ids.ts'
+import type { Resolver } from '../resolve.ts'
+import type { TaskIds } from '../tasks/task-ids.ts'
+
+/** The one backend that a call is for, as far as that can be told without asking; whose timeouts apply. */
+export function ownerOf(
+  call: Call,
+  context: Context,
+  resolver: Resolver,
+  ids: TaskIds,
+  methods: ReadonlyMap<string, BackendId>,
+): BackendId | undefined {
+  switch (call.kind) {
+    case 'task':
+      return ids.open(call.id, context.principal)?.backend
+    case 'tasks':
+    case 'skills':
+      return undefined
+    case 'skill':
+    case 'directory':
+      return resolver.now({ kind: 'resource', uri: call.uri, params: {} }, context)?.route.backend
+    case 'vendor':
+      return methods.get(call.method)
+    case 'tool':
+    case 'prompt':
+    case 'resource':
+    case 'complete':
+      return resolver.now(call, context)?.route.backend
+  }
+}

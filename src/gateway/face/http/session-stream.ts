@@ -1,0 +1,142 @@
+import type { ServerResponse } from 'node:http'
+import type { ResultStream } from '../../../model/call.ts'
+import { JSONRPC } from '../../../model/errors.ts'
+import { errorText } from '../../../protocol/jsonrpc.ts'
+import { sseMessage } from '../../../protocol/sse.ts'
+import { MAX_WAITING } from '../waiting.ts'
+import type { EventStore, StoredEvent } from './event-store.ts'
+import { EventStream } from './event-stream.ts'
+
+/** When a client should come back that has lost its stream, in milliseconds. */
+const RETRY_MS = 1000
+
+/** What a client reads that comes back for a result which was too large to be kept for it. */
+const LOST = {
+  code: JSONRPC.internalError,
+  message: 'The connection was lost while a large result passed; such results are not kept. The call itself has run.',
+}
+
+/**
+ * One event stream of a session, which may outlive its connection: what is sent is kept, and a client that comes back
+ * has the rest over a new connection (2025-11-25, transports, "Resumability and Redelivery").
+ */
+export class SessionStream {
+  readonly name: string
+  readonly #store: EventStore
+  readonly #onEnd: (stream: SessionStream) => void
+  #connection: EventStream | undefined
+  /** Characters kept for a client that is away and may never come back. */
+  #unread = 0
+  /** The client knows an id to come back with. */
+  #resumable = false
+  #ended = false
+  /** When the connection was lost, milliseconds since the epoch. */
+  lostAt = 0
+
+  constructor(name: string, store: EventStore, onEnd: (stream: SessionStream) => void) {
+    this.name = name
+    this.#store = store
+    this.#onEnd = onEnd
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined
+  }
+
+  /** The client is away and able to come back. */
+  get awaited(): boolean {
+    return !this.#connection && this.#resumable && !this.#ended
+  }
+
+  /** The first connection. `prime`: the client understands an event without data, whose id it can come back with. */
+  open(res: ServerResponse, prime: boolean): void {
+    const connection = this.#connect(res)
+    if (!prime) return
+    connection.write(`id: ${this.#keep('')}\nretry: ${RETRY_MS}\ndata: \n\n`)
+  }
+
+  /** The client has come back. Only one connection carries a stream. */
+  resume(res: ServerResponse, missed: readonly StoredEvent[]): void {
+    const old = this.#connection
+    const connection = this.#connect(res)
+    old?.cut()
+    for (const event of missed) connection.write(eventText(event))
+  }
+
+  /** A message that is not the last one. False: the client does not read, or has been away for too long. */
+  send(json: string): boolean {
+    const connection = this.#connection
+    if (this.#ended || (connection ? connection.crowded : this.#unread > MAX_WAITING)) return false
+    const event = { id: this.#keep(json), json }
+    if (connection) connection.write(eventText(event))
+    else this.#unread += json.length
+    return true
+  }
+
+  /** An answer: it is written however much waits already. */
+  put(json: string): void {
+    if (this.#ended) return
+    this.#connection?.write(eventText({ id: this.#keep(json), json }))
+  }
+
+  /** The last message. */
+  finish(json: string): void {
+    this.put(json)
+    this.close()
+  }
+
+  /** A response that is still arriving, as last message under `id` (JSON text). It does not fit into memory. */
+  pass(stream: ResultStream, id: string): void {
+    const connection = this.#connection
+    // Replayed to a client that has lost the result.
+    this.#keep(errorText(id, LOST))
+    this.#end()
+    if (connection) connection.pass(stream, id)
+    else stream.abort(new Error('the client is gone'))
+  }
+
+  /** Nothing more will be sent. */
+  close(): void {
+    const connection = this.#connection
+    this.#end()
+    connection?.close()
+  }
+
+  /** The client does not read: it may come back for what it has missed. */
+  cut(): void {
+    this.#connection?.cut()
+    this.#lose()
+  }
+
+  #connect(res: ServerResponse): EventStream {
+    const connection = new EventStream(res, () => {
+      if (this.#connection === connection) this.#lose()
+    })
+    this.#connection = connection
+    this.#unread = 0
+    return connection
+  }
+
+  #lose(): void {
+    this.#connection = undefined
+    this.lostAt = Date.now()
+  }
+
+  #keep(json: string): string {
+    this.#resumable = true
+    return this.#store.append(this.name, json)
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#connection = undefined
+    this.#store.end(this.name)
+    this.#onEnd(this)
+  }
+}
+
+/** A stored event as it travels. One without data only primes. */
+export function eventText({ id, json }: StoredEvent): string {
+  return json === '' ? `id: ${id}\ndata: \n\n` : `id: ${id}\n${sseMessage(json)}`
+}

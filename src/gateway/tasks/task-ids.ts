@@ -1,0 +1,70 @@
+import type { TaskNames } from '../../backends/leg.ts'
+import type { BackendId } from '../../model/ids.ts'
+import { backendId } from '../../model/ids.ts'
+import { isObject } from '../../model/json.ts'
+import type { Principal } from '../../model/principal.ts'
+import { principalKey } from '../../model/principal.ts'
+import type { Sealer } from '../../protocol/sealed.ts'
+
+/** A longer one would not fit into a token, nor a token into a header. */
+const MAX_ID = 2048
+
+/** A task as its backend knows it. */
+export interface TaskAt {
+  backend: BackendId
+  id: string
+}
+
+/**
+ * Task ids as callers see them: sealed, so that any replica finds the backend, a reload changes nothing while the backend
+ * keeps its name, and nobody but the principal that was given one can use it. Clients compare ids, so the same task always
+ * has the same one (until the sealing key is rotated; older ids go on working).
+ */
+export class TaskIds {
+  readonly #sealer: () => Sealer
+  /** Tasks that the gateway runs for callers who know nothing of them. */
+  readonly #inside = new Set<string>()
+
+  constructor(sealer: () => Sealer) {
+    this.#sealer = sealer
+  }
+
+  /** `undefined`: the caller has nothing to do with this task, or its id is longer than any that can be carried. */
+  shown({ backend, id }: TaskAt, principal: Principal): string | undefined {
+    if (id.length > MAX_ID || this.#inside.has(keyOf(backend, id))) return undefined
+    return this.#sealer().sealSteadily({ b: backend, i: id }, binding(principal))
+  }
+
+  /** `undefined`: not an id that this principal was given. */
+  open(token: string, principal: Principal): TaskAt | undefined {
+    const opened = this.#sealer().open(token, binding(principal))
+    if (!isObject(opened)) return undefined
+    const { b: backend, i: id } = opened
+    return typeof backend === 'string' && typeof id === 'string' ? { backend: backendId(backend), id } : undefined
+  }
+
+  namesOf(backend: BackendId): TaskNames {
+    return {
+      shown: (id, principal) => this.shown({ backend, id }, principal),
+      native: (token, principal) => {
+        const at = this.open(token, principal)
+        return at?.backend === backend ? at.id : undefined
+      },
+    }
+  }
+
+  /** The caller does not hear of this task until the returned function is called. */
+  hide({ backend, id }: TaskAt): () => void {
+    const key = keyOf(backend, id)
+    this.#inside.add(key)
+    return () => this.#inside.delete(key)
+  }
+}
+
+function keyOf(backend: BackendId, id: string): string {
+  return `${backend}\n${id}`
+}
+
+function binding(principal: Principal): string {
+  return `task ${principalKey(principal)}`
+}

@@ -1,0 +1,74 @@
+import type { Backend } from '../../backends/backend.ts'
+import type { Reply, UpstreamRequest } from '../../backends/leg.ts'
+import type { Caller } from '../../model/call.ts'
+import type { Entry } from '../../model/catalogue.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { methodNotFound } from '../../protocol/jsonrpc.ts'
+import { renameRelatedTask } from '../../protocol/related-task.ts'
+import { CORE_TASKS_SINCE, isBefore } from '../../protocol/revisions.ts'
+import { knowsTasks } from './extension.ts'
+import { runInside } from './inside.ts'
+import { createdTask, shownTask } from './shown-task.ts'
+import type { TaskIds } from './task-ids.ts'
+
+export interface ToolCalls {
+  ids: TaskIds
+  /** How long a server is to keep a task that the gateway runs, milliseconds. */
+  ttlMs: number
+}
+
+/**
+ * Calls a tool that may become a task: because a legacy client asks for one (2025-11-25), because the tool knows no other
+ * way, or because a modern server decides so (the tasks extension). Tasks are not carried from one era into the other.
+ */
+export async function callTool(
+  backend: Backend,
+  { definition }: Entry,
+  request: UpstreamRequest,
+  { ids, ttlMs }: ToolCalls,
+): Promise<Reply> {
+  const { caller, params } = request
+  const asked = params['task'] !== undefined && hasCoreTasks(caller)
+  if (backend.servingEra(caller.era) === 'modern') {
+    if (asked)
+      throw new GatewayError('METHOD_UNKNOWN', `${methodNotFound('tools/call').message} as a task of this tool`)
+    const reply = await backend.call(request)
+    return reply.kind === 'result' && reply.value['resultType'] === 'task'
+      ? handle(backend, reply.value, caller, ids)
+      : reply
+  }
+  if (asked) return createTask(backend, request, ids)
+  const plain = params['task'] === undefined ? request : { ...request, params: withoutTask(params) }
+  return needsTask(definition) ? runInside(backend, plain, ids, ttlMs) : backend.call(plain)
+}
+
+function hasCoreTasks({ era, revision }: Caller): boolean {
+  return era === 'legacy' && !isBefore(revision, CORE_TASKS_SINCE)
+}
+
+function needsTask({ execution }: JsonObject): boolean {
+  return isObject(execution) && execution['taskSupport'] === 'required'
+}
+
+function withoutTask({ task: _, ...params }: JsonObject): JsonObject {
+  return params
+}
+
+async function createTask(backend: Backend, request: UpstreamRequest, ids: TaskIds): Promise<Reply> {
+  const reply = await backend.call({ ...request, streaming: false })
+  if (reply.kind === 'stream') return reply
+  const { principal } = request.caller
+  const value = renameRelatedTask(reply.value, (id) => ids.shown({ backend: backend.spec.id, id }, principal))
+  const task = createdTask(value)
+  return { ...reply, value: task ? { ...value, task: shownTask(task, backend.spec.id, ids, principal) } : value }
+}
+
+function handle(backend: Backend, value: JsonObject, caller: Caller, ids: TaskIds): Reply {
+  if (!knowsTasks(caller)) {
+    const message = `backend "${backend.spec.id}" answered with a task, which the client has not said that it knows`
+    throw new GatewayError('BACKEND_PROTOCOL', message)
+  }
+  return { kind: 'result', value: shownTask(value, backend.spec.id, ids, caller.principal), era: 'modern' }
+}

@@ -1,0 +1,60 @@
+import type { Requirement } from './row.ts'
+
+const carried = (id: string, text: string): Requirement => ({ id: `rule.${id}`, text, status: 'carried' })
+const omitted = (id: string, text: string, because: string, section: string): Requirement => ({
+  id: `rule.${id}`,
+  text,
+  status: { because, section },
+})
+
+/** The rules that hold in every cell (reference 2.4), and methods that belong to no feature (reference 2.3). */
+export const RULES: readonly Requirement[] = [
+  carried('1.ids', 'two clients with equal request ids and progress tokens get each their own'),
+  carried('2.meta', 'members of _meta that are not of the hop pass in both directions'),
+  carried('2.reserved', 'protocol keys and the progress token are those of the hop'),
+  carried('3.names', 'a shown name is the native one with the prefix, at most 64 characters of [A-Za-z0-9_-]'),
+  carried('4.uris', 'resource URIs are not rewritten, wherever they stand'),
+  carried('4.links', 'a resource that was only linked to in a result can be read afterwards'),
+  carried('5.cursors', 'a cursor that is not ours is -32602'),
+  carried('6.cache', 'lists and resources for modern clients carry ttlMs and cacheScope, for legacy ones neither'),
+  carried('8.capabilities', 'a client that declared nothing is never asked anything'),
+  carried('9.backend-error', 'an error of the backend arrives with its code, message and data'),
+  carried('9.unreachable', 'a backend that cannot be reached is a failed tool for tools/call, -32603 for the rest'),
+  carried('11.trace', 'trace keys of _meta reach the backend'),
+  carried('12.arguments', 'arguments and results are not validated on the way'),
+  carried('completion', 'completion with its context reaches the backend that owns the reference'),
+  carried('ping.legacy', 'the gateway answers ping itself, on both legs'),
+  carried('ping.modern', 'ping is an unknown method for modern clients'),
+  carried('unknown-method', 'an unknown method is -32601, over modern HTTP with status 404'),
+  carried('batch', 'batches are taken from 2025-03-26 clients, answered as a batch, and from nobody else'),
+  omitted(
+    'batch-upstream',
+    'batches towards backends',
+    'every message goes upstream by itself, which each revision allows',
+    '2025-03-26: basic, "Batching" (reference 2.5)',
+  ),
+  omitted(
+    'vendor-methods',
+    'methods that no revision or declared extension has',
+    'nobody can tell which backend they are meant for',
+    'reference 2.3, "unknown request"',
+  ),
+  omitted(
+    'cancel-initialize',
+    'cancellation of initialize',
+    'a client must not cancel it',
+    '2025-11-25: basic/utilities/cancellation',
+  ),
+  omitted(
+    'parked-progress',
+    'progress while a call waits for answers',
+    'there is no request that it could belong to',
+    'reference 2.5, point 1',
+  ),
+  omitted(
+    'bridged-tasks',
+    'tasks between a legacy and a modern peer',
+    'the two are different protocols; a tool that requires a task is run to its end instead',
+    'reference 2.5, point 8',
+  ),
+]

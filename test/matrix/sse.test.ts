@@ -1,0 +1,3 @@
+import { describeCells } from './cells.ts'
+
+describeCells('sse')

@@ -6,9 +6,10 @@ import type { Principal } from '../model/principal.ts'
 import { checkQuestion } from '../protocol/capabilities.ts'
 import type { Message, WireError } from '../protocol/jsonrpc.ts'
 import { errorText, notificationText, resultText } from '../protocol/jsonrpc.ts'
-import { renameRelatedTask } from '../protocol/related-task.ts'
+import { relatedTaskOf, renameRelatedTask } from '../protocol/related-task.ts'
 import { CORE_TASKS_SINCE, isBefore } from '../protocol/revisions.ts'
 import type { LegContext, UpstreamRequest } from './leg.ts'
+import { ACKNOWLEDGED } from './welcome.ts'
 
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
 
@@ -36,6 +37,12 @@ export class Answers {
     else if (message.kind === 'notification') this.#onNotification(message, scope)
   }
 
+  /** Who answers a question that names the task in which it came up, if one call can be meant. */
+  askerOf(params: JsonObject): Ask | undefined {
+    const task = relatedTaskOf(params)
+    return task === undefined ? undefined : this.#context.tasks.asker(task)
+  }
+
   /** The backend is gone: nobody waits for the answers any more. */
   end(reason: Error): void {
     this.#ended = true
@@ -47,7 +54,8 @@ export class Answers {
     const { onListChanged, onUpdated, client } = this.#context
     const params = this.#shown(said, scope)
     if (method === 'notifications/progress') {
-      if (scope?.progress) scope.onNotification?.({ method, params })
+      if (typeof params['progressToken'] === 'string') this.#tellProgress(params, params['progressToken'])
+      else if (scope?.progress) scope.onNotification?.({ method, params })
     } else if (method === 'notifications/message') {
       if (scope?.onNotification) scope.onNotification({ method, params })
       else client()?.notify({ method, params: this.#signed(params) })
@@ -55,7 +63,7 @@ export class Answers {
     else if (method === 'notifications/resources/updated') onUpdated(params)
     else if (method === 'notifications/cancelled') this.#cancel(params)
     else if (method === 'notifications/elicitation/complete') client()?.notify({ method, params })
-    else if (method === 'notifications/tasks') scope?.onNotification?.({ method, params })
+    else if (method === 'notifications/tasks' || method === ACKNOWLEDGED) scope?.onNotification?.({ method, params })
     else if (method === 'notifications/tasks/status') this.#tellStatus(params)
   }
 
@@ -87,11 +95,14 @@ export class Answers {
   async #answer(
     method: string,
     params: JsonObject,
-    scope: Scope | undefined,
+    received: Scope | undefined,
     signal: Cancellation,
   ): Promise<JsonObject> {
     checkQuestion(this.#context.profile, method, params)
-    const ask: Ask | undefined = scope?.ask ?? this.#context.client()?.ask
+    const asker = this.askerOf(params)
+    // The stream that it came on says less than what it says itself.
+    const scope = asker ? undefined : received
+    const ask: Ask | undefined = asker ?? scope?.ask ?? this.#context.client()?.ask
     // The backend asked on its own account, and nobody can tell whom.
     if (!ask) {
       throw new GatewayError('METHOD_UNKNOWN', `Method not found: ${method} belongs to no request of a client`)
@@ -119,6 +130,15 @@ export class Answers {
     if (requestId === undefined) return
     const why = typeof reason === 'string' ? reason.slice(0, 200) : 'cancelled by the server'
     this.#open.get(JSON.stringify(requestId))?.cancel(new GatewayError('CANCELLED', why))
+  }
+
+  /** Progress of a task, after the request that began it was answered (2025-11-25, "Task Progress Notifications"). */
+  #tellProgress(params: JsonObject, given: string): void {
+    const client = this.#context.client()
+    const progressToken = client && this.#context.tasks.progressToken(given, client.principal)
+    if (progressToken !== undefined) {
+      client?.notify({ method: 'notifications/progress', params: { ...params, progressToken } })
+    }
   }
 
   /** The state of a task of the client to which this connection belongs (2025-11-25). */

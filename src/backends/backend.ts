@@ -195,6 +195,19 @@ export class Backend {
   }
 
   /**
+   * A request that stays open while its caller listens. Whether it stands says nothing about calls: the breaker is not
+   * asked, and not told. Throws as `call` does.
+   */
+  async listen(received: UpstreamRequest): Promise<void> {
+    try {
+      if (this.state.kind !== 'ready') await this.#supervisor.revive(received.signal)
+      await this.#callOnce(this.spec.sharing === 'shared' ? nobodys(received) : received)
+    } catch (error) {
+      throw this.#named(error instanceof SessionLost ? forgetfulServer() : error)
+    }
+  }
+
+  /**
    * Has the listener told of changes of a resource, from when this resolves until the returned function is called, with
    * the params of `notifications/resources/updated`; after a gap too, in which something may have changed. Throws what
    * `Subscriptions.follow` throws, named, and `BACKEND_UNREACHABLE` while the backend is away.

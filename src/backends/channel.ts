@@ -138,7 +138,13 @@ export class Channel implements MessageSink {
   #onNotification(message: Message & { kind: 'notification' }): void {
     const { method, params } = message
     if (method === ACKNOWLEDGED) {
-      this.#named(metaOf(params)?.[META.subscription])?.onAcknowledged?.()
+      const pending = this.#named(metaOf(params)?.[META.subscription])
+      pending?.onAcknowledged?.()
+      if (pending?.scope) this.#answers.take(message, pending.scope)
+      return
+    }
+    if (method === 'notifications/tasks') {
+      this.#answers.take(message, this.#named(metaOf(params)?.[META.subscription])?.scope)
       return
     }
     if (method === 'notifications/cancelled') this.#undecided.drop(JSON.stringify(params['requestId']))
@@ -159,7 +165,7 @@ export class Channel implements MessageSink {
     if (this.#undecided.has(id)) return
     const candidates = this.#candidates('ask')
     const scope = this.#meant(candidates)
-    if (scope || candidates.length === 0 || !this.#mayAsk(message)) {
+    if (scope || candidates.length === 0 || !this.#mayAsk(message) || this.#answers.askerOf(message.params)) {
       this.#ask(message, scope)
       return
     }

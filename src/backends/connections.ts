@@ -17,6 +17,9 @@ import { LegPool } from './pool.ts'
 /** How long the search for a second era may take; nobody waits for it. */
 const SECOND_ERA_MS = 10_000
 
+/** A first call waits this long for the stream of its connection: some servers begin it with the first event. */
+const STREAM_WAIT_MS = 100
+
 const NO_CONNECTOR: Connector = {
   open: async () => {
     throw new GatewayError('BACKEND_UNREACHABLE', 'its configuration is at fault')
@@ -175,9 +178,21 @@ export class Connections {
     opened = leg
     this.#eras.opened(era, leg.era)
     if (leg.era === 'legacy') this.#httpKeepsState = leg.keepsState
-    // Servers offer more to one session after a login, say, and tell only that one.
-    if (owner !== GATEWAY_OWNER) void leg.listen([])
+    if (owner !== GATEWAY_OWNER) await this.#listen(leg)
     return leg
+  }
+
+  /**
+   * Servers offer more to one session after a login, say, and tell only that one. Already the first call may be the
+   * login; over HTTP it could overtake the request for the stream.
+   */
+  async #listen(leg: Leg): Promise<void> {
+    const listening = leg.listen([])
+    if (!listening || isProcess(this.#spec)) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STREAM_WAIT_MS)))
+    await Promise.race([listening, late])
+    clearTimeout(timer)
   }
 
   /** Whether the server also speaks the caller's era is found out beside the call, never in its way. */

@@ -17,9 +17,9 @@ export class EraKnowledge {
     return this.#speaks.legacy === true ? 'legacy' : this.#spec.era
   }
 
-  /** The era to serve a caller in: its own, unless the server is known not to speak it. */
+  /** The era to serve a caller in: its own, unless the server is known not to speak it, or only known to speak the other. */
   serving(caller: Era): Era {
-    return this.#speaks[caller] === false ? otherEra(caller) : caller
+    return this.#speaks[caller] === false || this.isUntried(caller) ? otherEra(caller) : caller
   }
 
   /** Whether it is worth finding out that the server speaks the caller's era too: it is known to speak the other one. */

@@ -4,7 +4,7 @@ import { GATEWAY_CALLER } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject, JsonValue } from '../model/json.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Profile } from '../model/profile.ts'
 import type { Identity } from '../protocol/translate.ts'
@@ -14,6 +14,10 @@ import type { Telemetry } from '../telemetry/events.ts'
 export interface TaskNames {
   shown: (id: string, principal: Principal) => string | undefined
   native: (id: string, principal: Principal) => string | undefined
+  /** Who answers what this task asks, when one running call has caused it. */
+  asker: (id: string) => Ask | undefined
+  /** The progress token of the caller, from the one that came with the request for a task. */
+  progressToken: (token: string, principal: Principal) => JsonValue | undefined
 }
 
 /** What every leg needs to know besides its endpoint. */

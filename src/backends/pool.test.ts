@@ -55,6 +55,21 @@ test('the idle connection that waited longest makes room; one in use never does'
   )
 })
 
+test('a connection over which something is followed is in use', async () => {
+  const { pool, clock } = setup(1)
+  const { slot, leg } = await opened(pool, ME)
+  slot.holds = 1
+  clock.now = 1000
+  pool.sweep()
+  expect(leg.closed).toBe(false)
+  expect(() => pool.open('legacy', YOU, NO_PROFILE, async () => fakeLeg())).toThrow(
+    expect.objectContaining({ code: 'BACKEND_BUSY' }),
+  )
+  slot.holds = 0
+  pool.sweep()
+  expect(pool.owned(ME)).toEqual([])
+})
+
 test("the gateway's own connection takes no place and goes to the first client, unused", async () => {
   const { pool } = setup(1)
   const { slot: own, leg } = await opened(pool, GATEWAY_OWNER)

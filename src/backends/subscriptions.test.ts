@@ -32,7 +32,7 @@ function legOf(era: Era, subscribe = true): FakeLeg {
     log,
     answer: async () => {},
     async request({ method, params }) {
-      log.push(`${method.replace('resources/', '')} ${String(params['uri'])}`)
+      log.push(`${method.replace('resources/', '')} ${params['uri'] as string}`)
       await leg.answer()
       return { kind: 'result', value: {}, era } satisfies Reply
     },
@@ -81,7 +81,7 @@ function scene(era: Era, slotFor?: (caller: Caller) => Slot) {
   })
   const told: string[] = []
   const follow = (who: string, uri: string) =>
-    subscriptions.follow(caller(who), uri, (update) => told.push(`${who} ${String(update['uri'])}`))
+    subscriptions.follow(caller(who), uri, (update) => told.push(`${who} ${update['uri'] as string}`))
   const replace = () => {
     state.leg = legOf(era)
     state.slot = slotOf(state.leg)

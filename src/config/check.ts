@@ -84,7 +84,8 @@ function backendNames({ config, error }: Look): void {
 }
 
 /** First parts of the methods that the protocol and its extensions have, or JSON-RPC keeps for itself. */
-const RESERVED_METHODS = /^(?:initialize$|ping$|rpc\.|(?:completion|elicitation|logging|notifications|prompts|resources|roots|sampling|server|skills|subscriptions|tasks|tools)\/)/
+const RESERVED_METHODS =
+  /^(?:initialize$|ping$|rpc\.|(?:completion|elicitation|logging|notifications|prompts|resources|roots|sampling|server|skills|subscriptions|tasks|tools)\/)/
 
 function vendorMethods({ config, error }: Look): void {
   const owners = new Map<string, string>()

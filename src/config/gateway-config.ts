@@ -116,7 +116,9 @@ function incomingAuth(config: AuthoredConfig): IncomingAuth {
 }
 
 function vendorMethods({ backends = [] }: AuthoredConfig): ReadonlyMap<string, BackendId> {
-  const owned = backends.flatMap(({ name, methods = [] }) => methods.map((method) => [method, backendId(name)] as const))
+  const owned = backends.flatMap(({ name, methods = [] }) =>
+    methods.map((method) => [method, backendId(name)] as const),
+  )
   return new Map(owned)
 }
 

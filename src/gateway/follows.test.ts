@@ -28,7 +28,7 @@ function scene(ground: FakeGround) {
   const follows = new Follows(() => state.ground)
   const told: string[] = []
   const follow = (uri: string) =>
-    follows.follow(uri, GATEWAY_CALLER, (update) => void told.push(String(update['uri'])))
+    follows.follow(uri, GATEWAY_CALLER, (update) => void told.push(update['uri'] as string))
   const move = async (next: FakeGround) => {
     state.ground = next
     follows.move()

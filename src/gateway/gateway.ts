@@ -14,6 +14,8 @@ import { Generation } from './generation.ts'
 import { LinkMemory } from './link-memory.ts'
 import { Parking } from './questions/parking.ts'
 import { TaskIds } from './tasks/task-ids.ts'
+import type { TaskListener, TaskWatch } from './tasks/watches.ts'
+import { TaskWatches } from './tasks/watches.ts'
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -34,6 +36,9 @@ export class Gateway {
   readonly #links = new LinkMemory(() => performance.now())
   readonly #parking = new Parking(() => this.#sealer)
   readonly #taskIds = new TaskIds(() => this.#sealer)
+  readonly #taskWatches = new TaskWatches(this.#taskIds, (id) =>
+    this.#current.backends.find(({ spec }) => spec.id === id),
+  )
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
@@ -79,6 +84,11 @@ export class Gateway {
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
     this.#follows.move()
     this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
+  }
+
+  /** Has a modern client told of its tasks. */
+  watchTasks(ids: readonly string[], caller: Caller, listener: TaskListener): Promise<TaskWatch> {
+    return this.#taskWatches.watch(ids, caller, listener)
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */

@@ -7,6 +7,7 @@ import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { BackendId, NativeName, ShownName } from '../model/ids.ts'
 import type { AggregationSettings } from '../model/settings.ts'
 import { clip } from '../protocol/clip.ts'
+import { skillsOf } from './extensions/declared.ts'
 import type { CatalogueKeeper } from './keeper.ts'
 import type { LinkMemory } from './link-memory.ts'
 import { resolveResource } from './templates.ts'
@@ -63,6 +64,8 @@ export class Resolver {
     for (const { shown, route } of [...resources.values(), ...templates.values()]) {
       if (schemeOf(shown) === scheme) owners.add(route.backend)
     }
+    // Servers need not list the files of their skills.
+    if (scheme === 'skill') for (const backend of this.#backends) if (skillsOf(backend)) owners.add(backend.spec.id)
     return this.#backends.filter(({ spec }) => owners.has(spec.id)).map(({ spec }) => unlisted(uri, spec.id))
   }
 

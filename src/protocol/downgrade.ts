@@ -65,6 +65,9 @@ const ROWS: readonly Row[] = [
   { feature: 'subscription ids', since: '2026-07-28', places: ['notification'], lower: withoutSubscription },
 ]
 
+/** What is lowered, and the first revision that needs no lowering. */
+export const LOWERED: readonly Pick<Row, 'feature' | 'since'>[] = ROWS
+
 function rowsAt(place: Place): readonly Row[] {
   return ROWS.filter(({ places }) => places.includes(place))
 }

@@ -5,6 +5,13 @@ import { metaOf } from './envelope.ts'
 /** Names the task that a message is about (2025-11-25, tasks, "Related Task Metadata"). */
 export const RELATED_TASK = 'io.modelcontextprotocol/related-task'
 
+/** The task that a message is about. */
+export function relatedTaskOf(message: JsonObject): string | undefined {
+  const related = metaOf(message)?.[RELATED_TASK]
+  const taskId = isObject(related) ? related['taskId'] : undefined
+  return typeof taskId === 'string' ? taskId : undefined
+}
+
 /**
  * A message whose related task is renamed; `rename` answers `undefined` for a task that the reader is not to hear of.
  * The same object when it names none.

@@ -37,7 +37,10 @@ export class Sealer {
   sealSteadily(value: JsonValue, binding: string): string {
     const text = JSON.stringify(value)
     return this.#seal(text, binding, (steady) =>
-      createHmac('sha256', steady).update(JSON.stringify([binding, text])).digest().subarray(0, IV),
+      createHmac('sha256', steady)
+        .update(JSON.stringify([binding, text]))
+        .digest()
+        .subarray(0, IV),
     )
   }
 

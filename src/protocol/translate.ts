@@ -11,11 +11,11 @@ export interface Identity {
 
 /**
  * `params` for a legacy backend: hop keys of `_meta` leave, the progress token is replaced by ours, everything else stays.
- * `patch` overrides top-level fields (the native name).
+ * `patch` overrides top-level fields (the native name); a `_meta` of its own goes as it is.
  */
 export function legacyParams(params: JsonObject, patch: JsonObject, progressToken?: number): JsonObject {
   const received = metaOf(params)
-  if (!received) return { ...params, ...patch }
+  if (!received || patch['_meta'] !== undefined) return { ...params, ...patch }
   const meta = passedMeta(received, progressToken)
   if (Object.keys(meta).length > 0) return { ...params, ...patch, _meta: meta }
   const { _meta: _, ...rest } = params

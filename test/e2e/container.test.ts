@@ -53,6 +53,25 @@ function serve(status) {
 const PLAYS = {
   serve: () => serve(200),
   refuse: () => serve(401),
+  sse: () => {
+    let stream
+    createServer((request, response) => {
+      if (request.method === 'GET' && request.url === '/sse') {
+        stream = response.writeHead(200, { 'content-type': 'text/event-stream' })
+        return stream.write('event: endpoint\\ndata: /messages\\n\\n')
+      }
+      let body = ''
+      request.on('data', (chunk) => (body += chunk))
+      request.on('end', () => {
+        response.writeHead(request.url === '/messages' ? 202 : 405).end()
+        const { id, method } = JSON.parse(body)
+        if (id === undefined) return
+        if (method === 'die') process.exit(3)
+        const result = { protocolVersion: '2024-11-05', capabilities: {}, serverInfo: { name: 'old', version: '1' } }
+        stream.write('data: ' + JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n\\n')
+      })
+    }).listen(port, '127.0.0.1')
+  },
   /** The server starts only when all of this has been read. */
   loud: () => {
     const line = 'x'.repeat(100) + '\\n'
@@ -218,6 +237,17 @@ test('an exit that nobody asked for is told once, its legs are closed, the next 
 test('a server that refuses us has started: nobody waits for it', async () => {
   const { open } = scene('refuse')
   await expect(open()).rejects.toThrow(/HTTP 401/)
+})
+
+test('an image that talks over HTTP+SSE', async () => {
+  const { open, lost } = scene('sse', { transport: 'sse' })
+  const leg = await open()
+  expect(leg).toMatchObject({ era: 'legacy', revision: '2024-11-05' })
+  await expect(call(leg, 'die')).rejects.toMatchObject({ code: 'BACKEND_UNREACHABLE' })
+  await waitFor(() => lost.some((error) => error.includes('exited with code 3')))
+  expect(leg.closed).toBe(true)
+  expect((await open()).closed).toBe(false)
+  expect(runs()).toHaveLength(2)
 })
 
 test('an image that talks over stdio', async () => {

@@ -3,12 +3,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 import { afterEach, describe, expect, test } from 'vitest'
 
+import { StdioDoor } from '../../src/gateway/face/stdio.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
 import { connectStdio, onListChanged, textOf, type ClientKind, type Peer } from '../support/clients.ts'
+import { startGateway } from '../support/gateway.ts'
 import { startHttpBackend, type HttpBackend } from '../support/http-backend.ts'
 import { descendants, isAlive, waitFor } from '../support/processes.ts'
 import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
@@ -226,4 +229,60 @@ test('a subscription is acknowledged first, tagged with its id, and ended by a c
   expect(await door.answer(2)).toMatchObject({ result: { supportedVersions: [MODERN] } })
   door.end()
   expect(await door.exited).toBe(0)
+})
+
+test('nothing comes before the answer to the handshake, however early the client says that it is ready', async () => {
+  const remote = await startHttpBackend({ tools: [ECHO_TOOL], delayMs: 300 })
+  open.push(() => remote.close())
+  const gateway = await startGateway({ backends: [{ name: 'one', url: remote.url }] })
+  open.push(() => gateway.close())
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  let text = ''
+  output.setEncoding('utf8').on('data', (more: string) => (text += more))
+  const served = new StdioDoor(gateway.gateway, input, output).serve(2 ** 20)
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: {} }
+  input.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`)
+  input.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`)
+  // The backend is listed meanwhile, which changes the lists.
+  await waitFor(() => text.includes('list_changed'))
+  input.end()
+  await served
+  const [first, ...rest] = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JsonObject)
+  expect(first).toMatchObject({ id: 1, result: { protocolVersion: '2025-11-25' } })
+  expect(rest.map(({ method }) => method)).toEqual(['notifications/tools/list_changed'])
+})
+
+test('a batch of a client of 2025-03-26 is answered with one, of any other client refused', async () => {
+  const door = await raw()
+  const hello = (id: number, protocolVersion: string) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'initialize',
+    params: { protocolVersion, capabilities: {}, clientInfo: {} },
+  })
+  const batch = JSON.stringify([
+    { jsonrpc: '2.0', id: 'a', method: 'ping' },
+    { jsonrpc: '2.0', method: 'notifications/nobody' },
+    { jsonrpc: '2.0', id: 'b', method: 'nope' },
+  ])
+  const refused = { jsonrpc: '2.0', id: null, error: { code: -32600, message: expect.any(String) as string } }
+  const next = async (text: string) => {
+    const { length } = door.lines
+    door.send(text)
+    return JSON.parse(await waitFor(() => door.lines[length])) as JsonValue
+  }
+  expect(await next(batch)).toEqual(refused)
+  door.send(hello(1, '2025-03-26'))
+  await door.answer(1)
+  expect(await next(batch)).toMatchObject([
+    { id: 'a', result: {} },
+    { id: 'b', error: { code: -32601 } },
+  ])
+  expect(await next('[]')).toEqual(refused)
+  door.send(hello(2, '2025-06-18'))
+  await door.answer(2)
+  expect(await next(batch)).toEqual(refused)
 })

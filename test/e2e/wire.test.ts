@@ -256,7 +256,7 @@ describe('sessions', () => {
 })
 
 describe('methods that do not exist', () => {
-  const nowhere = ['nope', '', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'TOOLS/LIST', 'tasks/list']
+  const nowhere = ['nope', '', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'TOOLS/LIST', 'tasks/nope']
   const longest = 'x'.repeat(1_000_000)
   test.each([...nowhere, longest, 'server/discover', 'subscriptions/listen'])('legacy: %.30s', async (method) => {
     expectFault(await rawRequest(port, legacy(method, { notifications: {} })), 200, -32601)

@@ -15,26 +15,25 @@ const TOO_LONG_MS = 6 * 60_000
 afterEach(() => vi.useRealTimers())
 
 test('a parked call that nobody answers is cancelled at the backend', covers('hard.1.expiry'), async () => {
-  const { url, world, close } = await startLegacyHttp('slow')
-  const gateway = await startGateway({ backends: [{ name: 'slow', url }] })
+  const backend = await startLegacyHttp('slow')
+  const gateway = await startGateway({ backends: [{ name: 'slow', url: backend.url }] })
   const client = modernAt(gateway.url)
   expect(told(await client.tool('recall'))).toMatchObject({ calls: { recall: 1 } })
 
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   const call = client.start('tools/call', { name: 'ask-form', arguments: { key: 'nobody' } })
-  let arrived = false
-  void call.response.then(() => (arrived = true))
-  while (!arrived) {
-    await sleep(5)
+  let answer
+  do {
     vi.advanceTimersByTime(10)
-  }
-  wanted((await call.response)!)
-  expect(world.cancelled).toEqual([])
+    answer = await Promise.race([call.response, sleep(5)])
+  } while (!answer)
+  wanted(answer)
+  expect(backend.world.cancelled).toEqual([])
   vi.advanceTimersByTime(TOO_LONG_MS)
   vi.useRealTimers()
-  await waitFor(() => world.cancelled.length > 0)
-  expect(world.cancelled).toEqual(['nobody'])
+  await waitFor(() => backend.world.cancelled.length > 0)
+  expect(backend.world.cancelled).toEqual(['nobody'])
 
   await gateway.close()
-  await close()
+  await backend.close()
 })

@@ -11,7 +11,7 @@ import type { FeatureName, LegKind } from './requirements/features.ts'
 import { backendName } from './setup.ts'
 
 /** What is on its way because of what was done has arrived after this. */
-const SETTLED_MS = 150
+const SETTLED_MS = 60
 
 let keys = 0
 /** Never twice in one process of a backend. */
@@ -103,11 +103,13 @@ const CHECKS: Record<FeatureName, (cell: Cell) => Promise<void>> = {
 
   async progress(cell) {
     const { client } = cell
-    const seen: unknown[] = []
-    expect(await cell.call('progress', {}, { onprogress: (progress) => seen.push(progress) })).toBe('told')
-    expect(seen).toEqual(STEPS)
+    // The SDKs lose progress that arrives together with the result: what counts is the wire.
+    expect(await cell.call('progress', {}, { onprogress: () => {} })).toBe('told')
     const kinds = client.received.map((message) => message['method'] ?? 'result')
     expect(kinds).toEqual([...STEPS.map(() => 'notifications/progress'), 'result'])
+    const progressToken = client.received.at(-1)?.['id']
+    const expected = STEPS.map((step) => ({ progressToken, ...step }))
+    expect(client.heard('notifications/progress')).toEqual(expected)
     client.reset()
     expect(await cell.call('progress')).toBe('untold')
     expect(client.heard('notifications/progress')).toEqual([])

@@ -36,7 +36,7 @@ describe('1: parked calls', () => {
   test('questions that come together', covers('hard.1.together'), async () => {
     const client = modernAt(url)
     const { questions, requestState } = wanted(await client.tool('legacy-http_ask-together'))
-    expect(questions.map(([, { method }]) => method).sort()).toEqual(['elicitation/create', 'roots/list'])
+    expect(new Set(questions.map(([, { method }]) => method))).toEqual(new Set(['elicitation/create', 'roots/list']))
     const answers = Object.fromEntries(
       questions.map(([key, { method }]) => [key, method === 'roots/list' ? { roots: ROOTS } : ACCEPTED]),
     )
@@ -396,9 +396,7 @@ describe('10: ids of URL elicitations', () => {
     const { questions } = wanted(await modernAt(url).tool('legacy-http_ask-url'))
     expect(questions).toHaveLength(1)
     expect(questions[0]![1]['params']).not.toHaveProperty('elicitationId')
-    const required = wanted(
-      await modernAt(url).tool('legacy-http_need-url', { arguments: { key: newKey() } }),
-    )
+    const required = wanted(await modernAt(url).tool('legacy-http_need-url', { arguments: { key: newKey() } }))
     expect(required.questions[0]![1]['params']).not.toHaveProperty('elicitationId')
   })
 })

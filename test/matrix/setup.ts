@@ -47,7 +47,7 @@ export async function startSetup(): Promise<Setup> {
       let way
       if (leg.wire === 'stdio') {
         const door = await openStdioDoor(config)
-        closing.push(door.close)
+        closing.push(() => door.close())
         way = door.transports
       } else way = leg.wire === 'http' ? overHttp(gateway.url) : overSse(sse)
       const client = await connect(sdk, leg, way, capabilities)
@@ -70,10 +70,10 @@ function stdioBackend(era: Era): JsonObject {
 
 /** A gateway of its own behind the stdio door: it has one client only. The pipes speak the same lines on both ends. */
 async function openStdioDoor(config: JsonObject) {
-  const { gateway, close } = await startGateway(config)
+  const started = await startGateway(config)
   const input = new PassThrough()
   const output = new PassThrough()
-  const served = new StdioDoor(gateway, input, output).serve(8 * 1024 * 1024)
+  const served = new StdioDoor(started.gateway, input, output).serve(8 * 1024 * 1024)
   return {
     transports: {
       v1: () => new Sdk1Pipes(output, input),
@@ -82,7 +82,7 @@ async function openStdioDoor(config: JsonObject) {
     async close() {
       input.end()
       await served
-      await close()
+      await started.close()
     },
   }
 }

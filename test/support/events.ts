@@ -2,7 +2,7 @@ import type { JsonObject } from '../../src/model/json.ts'
 import { LEGACY } from './script.ts'
 
 /** One event as it stood on the wire. */
-export interface WireEvent {
+interface WireEvent {
   id: string | undefined
   event: string | undefined
   retry: number | undefined

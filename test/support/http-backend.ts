@@ -68,6 +68,8 @@ export interface HttpBackend {
   update(uri: string, followed?: string): void
   /** Legacy sessions and open listen streams that follow a resource. */
   followers(uri: string): number
+  /** Sends a notification on every open GET and listen stream. */
+  tell(method: string, params: JsonObject): void
   /** Sends a request of the server's own on every GET stream; resolves with the first response. */
   ask(method: string, params: JsonObject): Promise<JsonObject>
   /** Closes the port and every connection; sessions are lost. */
@@ -166,9 +168,17 @@ export async function startHttpBackend(options: HttpBackendOptions = {}): Promis
       }
     },
     followers(uri) {
-      const sessions = [...state.subscriptions].filter(([session, uris]) => state.sessions.has(session) && uris.has(uri))
+      const sessions = [...state.subscriptions].filter(
+        ([session, uris]) => state.sessions.has(session) && uris.has(uri),
+      )
       const streams = [...state.streams].filter(({ listen }) => listen && follows(listen.filter, uri))
       return sessions.length + streams.length
+    },
+    tell(method, params) {
+      for (const { response, listen } of state.streams) {
+        const tagged = listen ? { ...params, _meta: { [META.subscription]: listen.id } } : params
+        writeEvent(response, { jsonrpc: '2.0', method, params: tagged })
+      }
     },
     ask(method, params) {
       const id = `ask-${randomUUID()}`

@@ -21,7 +21,10 @@ interface Told {
   heard: JsonObject[]
 }
 
-/** The context of a leg that belongs to a client which answers with `ask`; without one it belongs to nobody. */
+/**
+ * The context of a leg that belongs to a client which answers with `ask`; without one it belongs to nobody. The server
+ * may ask for roots, forms and samples.
+ */
 export function legContext(ask?: Ask): { context: LegContext; told: Told } {
   const told: Told = { lists: 0, gaps: 0, updated: [], lost: [], heard: [] }
   const profile = profileOf({ roots: {}, elicitation: {}, sampling: {} }, '2025-11-25')
@@ -42,7 +45,7 @@ export function legContext(ask?: Ask): { context: LegContext; told: Told } {
     onGap: () => told.gaps++,
     onUpdated: (params) => told.updated.push(params),
     onLost: (error) => told.lost.push(error.message),
-    tasks: { shown: () => undefined, native: () => undefined },
+    tasks: { shown: () => undefined, native: () => undefined, asker: () => undefined, progressToken: () => undefined },
     profile,
     client: () => client,
   }

@@ -142,8 +142,10 @@ async function follow(response: Response, onMessage: (message: JsonObject) => vo
       for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
         const event = text.slice(0, end)
         text = text.slice(end + 2)
-        const data = event.split('\n').filter((line) => line.startsWith('data:'))
-        if (data.length > 0) onMessage(JSON.parse(data.map((line) => line.slice(5)).join('\n')) as JsonObject)
+        const lines = event.split('\n').filter((line) => line.startsWith('data:'))
+        const data = lines.map((line) => line.slice(5)).join('\n')
+        // An event without data only tells the client where it stands.
+        if (data.trim() !== '') onMessage(JSON.parse(data) as JsonObject)
       }
     }
   } catch {

@@ -20,6 +20,10 @@ export interface Script {
   subscribable?: boolean
   /** Values that `completion/complete` offers, filtered by what was typed. Absent: the capability is not declared. */
   completions?: string[]
+  /** Declared besides what follows from the rest. */
+  capabilities?: JsonObject
+  /** Answers to methods that come before all others. Thrown objects are JSON-RPC errors. */
+  methods?: Record<string, (exchange: Exchange) => JsonObject | Promise<JsonObject>>
   /** Answers `tools/call`. Absent: `echoTool`. */
   call?: (name: string, args: JsonObject, exchange: Exchange) => JsonObject | Promise<JsonObject>
   /** Whole results of tools by name, given as they are. They come before `call`. */
@@ -124,6 +128,14 @@ export async function perform(script: Script, method: string, exchange: Exchange
 
 async function dispatch(script: Script, method: string, exchange: Exchange): Promise<Answer> {
   const { params } = exchange
+  const own = script.methods?.[method]
+  if (own) {
+    try {
+      return { result: await own(exchange) }
+    } catch (error) {
+      return { error: error as { code: number; message: string } }
+    }
+  }
   switch (method) {
     case 'initialize': {
       const asked = params['protocolVersion']
@@ -170,7 +182,7 @@ function selfDescription(script: Script): JsonObject {
   }
   if (script.completions) capabilities['completions'] = {}
   const instructions = script.instructions === undefined ? {} : { instructions: script.instructions }
-  return { capabilities, ...instructions }
+  return { capabilities: { ...capabilities, ...script.capabilities }, ...instructions }
 }
 
 const serverInfo = (script: Script): JsonObject => ({ name: script.name, version: '1.0.0' })
@@ -267,6 +279,7 @@ export function listened(params: JsonObject): JsonObject {
   }
   const resources = filter['resourceSubscriptions']
   if (Array.isArray(resources) && resources.length > 0) honoured['resourceSubscriptions'] = resources
+  if (Array.isArray(filter['taskIds'])) honoured['taskIds'] = filter['taskIds']
   return honoured
 }
 

@@ -167,11 +167,11 @@ async function call(name: string, args: JsonObject, exchange: Exchange): Promise
     case 'crash':
       return exit(3)
     case 'update':
-      update(String(args['uri']))
+      update(args['uri'] as string)
       return text('updated')
     case 'followed': {
       const filters = [...listening.values()]
-      const uri = String(args['uri'])
+      const uri = args['uri'] as string
       return text(String(subscriptions.has(uri) || filters.some((filter) => follows(filter, uri))))
     }
     case 'change':

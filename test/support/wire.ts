@@ -25,7 +25,14 @@ export function paramsOf(message: JsonObject | undefined): JsonObject {
 }
 
 const HEADERS = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
-const NAMED: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' }
+const NAMED: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
+}
 
 export interface LegacyWire {
   session: string
@@ -89,10 +96,12 @@ export async function modernListen(
   url: string,
   id: JsonValue,
   notifications: JsonObject,
+  meta: JsonObject = {},
 ): Promise<{ messages: JsonObject[]; close: () => void }> {
   const abort = new AbortController()
   const messages: JsonObject[] = []
-  void follow(await modernPost(url, id, 'subscriptions/listen', { notifications }, abort.signal), messages)
+  const params = { notifications, _meta: meta }
+  void follow(await modernPost(url, id, 'subscriptions/listen', params, abort.signal), messages)
   return { messages, close: () => abort.abort() }
 }
 
@@ -112,7 +121,7 @@ async function modernPost(
   const named = NAMED[method]
   const headers: Record<string, string> = { 'mcp-protocol-version': MODERN, 'mcp-method': method }
   if (named !== undefined) headers['mcp-name'] = params[named] as string
-  const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: { ...meta, ...envelope } } }
+  const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: { ...envelope, ...meta } } }
   return post(url, message, headers, signal)
 }
 
@@ -155,7 +164,8 @@ async function follow(response: Response, messages: JsonObject[]): Promise<void>
       rest = events.pop() ?? ''
       for (const event of events) {
         const data = event.split('\n').find((line) => line.startsWith('data: '))
-        if (data !== undefined) messages.push(JSON.parse(data.slice(6)) as JsonObject)
+        // An event without data only tells the client where it stands.
+        if (data !== undefined && data !== 'data: ') messages.push(JSON.parse(data.slice(6)) as JsonObject)
       }
     }
   } catch {

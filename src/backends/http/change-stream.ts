@@ -17,6 +17,8 @@ export interface ChangeStreamOptions {
   onMessage: (message: Message) => void
   /** The stream is back after a gap, or the server cannot be reached any more: changes may have been missed. */
   onGap: () => void
+  /** A stream stands: from now on nothing is missed. */
+  onOpened?: () => void
   /** The server has no such stream, or none any more. It is not asked again. */
   onRefused?: () => void
   /** The server keeps events for those who come back (up to 2025-11-25). */
@@ -55,7 +57,7 @@ export class ChangeStream {
   }
 
   #open(): void {
-    const { open, onMessage, onGap, maxMessageBytes } = this.#options
+    const { open, onMessage, onGap, onOpened, maxMessageBytes } = this.#options
     const asked = positionHeader(this.#lastEventId)
     const first = this.#attempts++ === 0
     let answered = false
@@ -86,6 +88,7 @@ export class ChangeStream {
         this.#since = Date.now()
         this.#opened = true
         if (!first && asked === undefined) onGap()
+        onOpened?.()
       },
       onResponseData: (_controller, chunk) => {
         reader.push(chunk)

@@ -3,6 +3,8 @@ import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
 import { openSse } from '../sse/connector.ts'
+import { isObject } from '../../model/json.ts'
+import { SUPPORTED_MODERN } from '../../protocol/revisions.ts'
 import { readDiscovered } from '../welcome.ts'
 import type { Answer } from './exchange.ts'
 import { LegacyHttpLeg, initialize } from './legacy.ts'
@@ -46,6 +48,8 @@ async function probe(wire: HttpWire, context: LegContext, signal: Cancellation):
   let answer: Answer
   try {
     answer = await discover(wire, context, signal)
+    // It refuses the revision and names the same one: it may be asked once more ("Protocol Version Negotiation").
+    if (namesOurRevision(answer)) answer = await discover(wire, context, signal)
   } catch (error) {
     // A 2xx that is no JSON-RPC response: a server that does not know the method and says so in its own way.
     if (error instanceof GatewayError && error.code === 'BACKEND_PROTOCOL') return { era: 'legacy', why: error }
@@ -67,6 +71,14 @@ async function probe(wire: HttpWire, context: LegContext, signal: Cancellation):
   const why = new GatewayError('BACKEND_PROTOCOL', `server/discover was answered with ${code}: ${text}`)
   if (MODERN_ONLY_ERRORS.includes(code)) throw why
   return { era: 'legacy', why }
+}
+
+function namesOurRevision(answer: Answer): boolean {
+  if (answer.kind !== 'message' || answer.message.kind !== 'error') return false
+  const { code, data } = answer.message.error
+  const supported = isObject(data) ? data['supported'] : undefined
+  if (code !== JSONRPC.unsupportedProtocolVersion || !Array.isArray(supported)) return false
+  return supported.some((revision) => SUPPORTED_MODERN.includes(revision as string))
 }
 
 /** Statuses that are evidence of a legacy server. */

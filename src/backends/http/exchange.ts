@@ -43,7 +43,7 @@ export interface ExchangeOptions {
 }
 
 /** Sends a GET with `Last-Event-ID`. */
-export type Resume = (handler: Dispatcher.DispatchHandler, position: string) => void
+type Resume = (handler: Dispatcher.DispatchHandler, position: string) => void
 
 type Mode = 'head' | 'buffer' | 'sse' | 'resuming' | 'stream' | 'done'
 

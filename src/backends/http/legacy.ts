@@ -9,6 +9,7 @@ import { LATEST_LEGACY } from '../../protocol/revisions.ts'
 import { legacyParams } from '../../protocol/translate.ts'
 import type { Welcome } from '../welcome.ts'
 import { readInitialized } from '../welcome.ts'
+import { Succession } from '../succession.ts'
 import { ChangeStream } from './change-stream.ts'
 import { Answers, resultOf } from '../answers.ts'
 import type { Answer } from './exchange.ts'
@@ -30,7 +31,9 @@ export class LegacyHttpLeg implements Leg {
   readonly #streamHeaders: string[]
   readonly #answers: Answers
   readonly #logLevel = new UpstreamLogLevel()
-  #stream: ChangeStream | undefined
+  readonly #stream = new Succession()
+  /** Settles when the stream stands, or cannot. */
+  #listening: Promise<void> | undefined
   #lost = false
   closed = false
 
@@ -107,18 +110,23 @@ export class LegacyHttpLeg implements Leg {
     this.#logLevel.tell(level, this, new Cancellation()).catch(() => {})
   }
 
-  listen(): void {
-    if (this.#stream || this.closed) return
-    this.#stream = new ChangeStream({
-      open: this.#openStream,
-      onMessage: (message) => this.#answers.take(message, undefined),
-      onGap: () => {
-        this.#context.onListChanged()
-        this.#context.onGap()
-      },
-      resumable: true,
-      maxMessageBytes: this.#context.maxMessageBytes,
+  listen(): Promise<void> | void {
+    if (this.closed) return
+    this.#listening ??= this.#stream.replace(({ acknowledged, refused }) => {
+      return new ChangeStream({
+        open: this.#openStream,
+        onMessage: (message) => this.#answers.take(message, undefined),
+        onGap: () => {
+          this.#context.onListChanged()
+          this.#context.onGap()
+        },
+        onOpened: acknowledged,
+        onRefused: refused,
+        resumable: true,
+        maxMessageBytes: this.#context.maxMessageBytes,
+      })
     })
+    return this.#listening
   }
 
   readonly #openStream = (handler: Dispatcher.DispatchHandler, position: string | undefined): void => {
@@ -129,7 +137,7 @@ export class LegacyHttpLeg implements Leg {
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
-    this.#stream?.close()
+    this.#stream.close()
     this.#answers.end(new GatewayError('CANCELLED', 'the connection to the backend has ended'))
     if (this.keepsState && !this.#lost) {
       await new Promise<void>((resolve) => {
@@ -170,5 +178,10 @@ export async function initialize(wire: HttpWire, context: LegContext, signal: Ca
   }
   const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params })
   const { maxMessageBytes } = context
-  return wire.postOwn(body, wire.headers(JSON_HEADERS), { id, signal, maxMessageBytes })
+  // Harmless to a legacy server; one that turns out to be modern reads it.
+  return wire.postOwn(body, wire.headers([...JSON_HEADERS, 'mcp-method', 'initialize']), {
+    id,
+    signal,
+    maxMessageBytes,
+  })
 }

@@ -139,22 +139,25 @@ class EventStream implements Dispatcher.DispatchHandler {
     const headers = wire.headers(JSON_HEADERS)
     // Messages that the server has not taken yet.
     const posts = new Set<Cancellation>()
+    const post = async (text: string, done: Parameters<ChannelWire['write']>[1]): Promise<void> => {
+      const signal = new Cancellation()
+      posts.add(signal)
+      let fault: Error | undefined
+      try {
+        const answer = await wire.postOwn(text, headers, { id: undefined, signal, maxMessageBytes }, path)
+        fault = faultOf(answer, wire.address)
+      } catch (error) {
+        fault = error as Error
+      }
+      posts.delete(signal)
+      done?.(fault)
+    }
     const isEnded = (): boolean => this.#end !== undefined
     return {
       get ended() {
         return isEnded()
       },
-      write: (text, done) => {
-        const signal = new Cancellation()
-        posts.add(signal)
-        wire
-          .postOwn(text, headers, { id: undefined, signal, maxMessageBytes }, path)
-          .then(
-            (answer) => done?.(refused(answer, wire.address)),
-            (error: Error) => done?.(error),
-          )
-          .finally(() => posts.delete(signal))
-      },
+      write: (text, done) => void post(text, done),
       fault: (error, repeatable) => (error instanceof SessionLost && !repeatable ? forgetfulServer() : error),
       close: async () => {
         const ended = new GatewayError('BACKEND_UNREACHABLE', 'the connection to the backend has ended')
@@ -166,12 +169,10 @@ class EventStream implements Dispatcher.DispatchHandler {
 }
 
 /** `undefined`: the server has taken the message. */
-function refused(answer: Answer, address: string): Error | undefined {
+function faultOf(answer: Answer, address: string): Error | undefined {
   if (answer.kind === 'accepted') return undefined
   if (forgotSession(answer)) return new SessionLost()
-  if (answer.kind !== 'message') return refusal(answer, address)
-  const { status } = answer
-  return new HttpRefusal(status, address, undefined)
+  return answer.kind === 'message' ? new HttpRefusal(answer.status, address, undefined) : refusal(answer, address)
 }
 
 /** `false`: it is none of the protocol. */

@@ -9,10 +9,8 @@ import { methodNotFound } from '../../protocol/jsonrpc.ts'
 import type { LinkMemory } from '../link-memory.ts'
 import type { Resolver } from '../resolve.ts'
 import { requestTo } from '../upstream.ts'
+import { skillsOf } from './declared.ts'
 import { fetchPages } from './pages.ts'
-
-/** SEP-2640. */
-const SKILLS_EXTENSION = 'io.modelcontextprotocol/skills'
 
 /** Freshness while some backend has not answered. */
 const TTL_INCOMPLETE_MS = 1000
@@ -22,12 +20,6 @@ export interface SkillParts {
   backends: readonly Backend[]
   resolver: Resolver
   links: LinkMemory
-}
-
-/** The settings with which a backend declares skills; `undefined`: it has none. */
-export function skillsOf({ lists }: Backend): JsonObject | undefined {
-  const settings = lists?.extensions?.[SKILLS_EXTENSION]
-  return isObject(settings) ? settings : undefined
 }
 
 /** `skills/list`: the skills of all backends, as one page. Of equal URIs the first configured backend's counts. */

@@ -31,10 +31,13 @@ export function acceptedFilter(params: JsonObject): JsonObject | undefined {
   return accepted
 }
 
-/** The resources that it asks to hear of, each once; `undefined`: what it says of them is no list of strings. */
-export function resourcesAsked(params: JsonObject): readonly string[] | undefined {
+/** The resources or tasks that it asks to hear of, each once; `undefined`: what it says of them is no list of strings. */
+export function asksFor(
+  member: 'resourceSubscriptions' | 'taskIds',
+  params: JsonObject,
+): readonly string[] | undefined {
   const asked = params['notifications']
-  const uris = isObject(asked) ? asked['resourceSubscriptions'] : undefined
+  const uris = isObject(asked) ? asked[member] : undefined
   if (uris === undefined) return []
   if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === 'string')) return undefined
   return [...new Set(uris)]

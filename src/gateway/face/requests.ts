@@ -116,6 +116,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   },
 }
 
+/** The methods that clients of each era may call, besides `subscriptions/listen`, which the doors answer. */
+export const ANSWERED: Readonly<Record<string, Pick<Method, 'eras' | 'since'>>> = METHODS
+
 /** Answers one request of either era; legacy ones come from a `client` that shook hands. Throws `GatewayError`s. */
 export function answerRequest(
   gateway: Gateway,

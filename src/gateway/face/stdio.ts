@@ -150,9 +150,8 @@ export class StdioDoor {
   }
 
   async #listen({ id, params }: Request, context: Context): Promise<void> {
-    const { core, identity } = this.#gateway
-    const subscription = new Subscription(id, params, identity, (uri, listener) => core.follow(uri, context, listener))
-    const unwatch = core.watch(context, (change) => subscription.tell(change))
+    const subscription = new Subscription(id, params, this.#gateway, context)
+    const unwatch = this.#gateway.core.watch(context, (change) => subscription.tell(change))
     this.#subscriptions.add(subscription)
     await new Promise<void>((resolve) => {
       context.signal.onCancel(() => resolve())

@@ -1,22 +1,17 @@
-import type { Change } from '../../model/call.ts'
+import type { Caller, Change } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { META, metaOf } from '../../protocol/envelope.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { notificationText } from '../../protocol/jsonrpc.ts'
 import type { Identity } from '../../protocol/translate.ts'
-import {
-  NO_CHANGE,
-  UPDATED,
-  acceptedFilter,
-  filteredChange,
-  mergeChanges,
-  noticesOf,
-  resourcesAsked,
-} from './changes.ts'
+import { NO_CHANGE, UPDATED, acceptedFilter, asksFor, filteredChange, mergeChanges, noticesOf } from './changes.ts'
 import type { Way } from './conversation.ts'
+import type { Gateway } from '../gateway.ts'
+import { requireTasks } from '../tasks/extension.ts'
 import type { Follow } from './followed.ts'
 import { Followed } from './followed.ts'
+import { WatchedTasks } from './watched-tasks.ts'
 
 /** A resource whose backend has not taken the subscription by then is left out of what is acknowledged. */
 const ACKNOWLEDGE_WITHIN_MS = 5000
@@ -30,34 +25,47 @@ export class Subscription {
   readonly #asked: readonly string[]
   readonly #identity: Identity
   readonly #followed: Followed
+  readonly #watched: WatchedTasks
   #accepted: JsonObject
   #acknowledged = false
   #missed: Change = NO_CHANGE
   #way: Way | undefined
   #close: (() => void) | undefined
 
-  /** `id` is JSON text. Throws `PARAMS_INVALID` when the filter is missing or malformed. */
-  constructor(id: string, params: JsonObject, identity: Identity, follow: Follow) {
+  /**
+   * `id` is JSON text. Throws `PARAMS_INVALID` when the filter is missing or malformed, and the error for a client that
+   * asks for tasks without having declared the extension.
+   */
+  constructor(id: string, params: JsonObject, gateway: Gateway, caller: Caller) {
     const accepted = acceptedFilter(params)
-    const asked = resourcesAsked(params)
-    if (!accepted || !asked) {
-      const wanted = '"notifications" must be an object, and its "resourceSubscriptions" a list of strings'
+    const asked = asksFor('resourceSubscriptions', params)
+    const tasks = asksFor('taskIds', params)
+    if (!accepted || !asked || !tasks) {
+      const wanted = '"notifications" must be an object, and its "resourceSubscriptions" and "taskIds" lists of strings'
       throw new GatewayError('PARAMS_INVALID', `Invalid params: ${wanted}`)
     }
+    if (tasks.length > 0) requireTasks(caller)
     this.#id = id
     this.#asked = asked
     this.#accepted = accepted
-    this.#identity = identity
+    this.#identity = gateway.identity
+    const follow: Follow = (uri, listener) => gateway.core.follow(uri, caller, listener)
     this.#followed = new Followed(follow, (update) => this.#notify(UPDATED, update))
+    this.#watched = new WatchedTasks(
+      tasks,
+      (listener) => gateway.watchTasks(tasks, caller, listener),
+      (task) => this.#notify('notifications/tasks', task),
+    )
   }
 
   /** Resolves when it is acknowledged, or over. `close` is called when it ends from this side. */
   async start(way: Way, close: () => void): Promise<void> {
     this.#way = way
     this.#close = close
-    const resources = await this.#followAll()
+    const [resources, tasks] = await Promise.all([this.#followAll(), this.#watched.start()])
     if (!this.#way) return this.leave()
     if (resources.length > 0) this.#accepted = { ...this.#accepted, resourceSubscriptions: resources }
+    if (tasks.length > 0) this.#accepted = { ...this.#accepted, taskIds: [...tasks] }
     const params = this.#tagged({ notifications: this.#accepted })
     way.put(notificationText('notifications/subscriptions/acknowledged', params))
     this.#acknowledged = true
@@ -77,6 +85,7 @@ export class Subscription {
     this.#missed = NO_CHANGE
     this.tell(missed)
     this.#followed.flush()
+    this.#watched.flush()
   }
 
   /** The gateway ends it. */
@@ -93,6 +102,7 @@ export class Subscription {
   leave(): void {
     this.#way = undefined
     this.#followed.clear()
+    this.#watched.end()
   }
 
   /** What is followed now, in the order in which it was asked for. */

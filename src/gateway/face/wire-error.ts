@@ -3,6 +3,7 @@ import type { Era } from '../../model/backend.ts'
 import type { ErrorCode } from '../../model/errors.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
 import type { WireError } from '../../protocol/jsonrpc.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 
@@ -36,10 +37,25 @@ export function renderError(failure: unknown, method: string, era: Era, telemetr
     const result: JsonObject = { content: [{ type: 'text', text: message }], isError: true }
     return { kind: 'result', result: era === 'modern' ? { resultType: 'complete', ...result } : result }
   }
-  // -32002 is a legacy code: modern clients know -32602 for a resource that is not there.
-  const number = era === 'modern' && jsonrpc === JSONRPC.resourceNotFoundLegacy ? JSONRPC.invalidParams : jsonrpc
+  const number = isMissingResource(failure, method) ? MISSING_RESOURCE[era] : jsonrpc
   const error: WireError = data === undefined ? { code: number, message } : { code: number, message, data }
   return { kind: 'error', http: statusOf(failure, era), error }
+}
+
+const MISSING_RESOURCE: Readonly<Record<Era, number>> = {
+  legacy: JSONRPC.resourceNotFoundLegacy,
+  modern: JSONRPC.invalidParams,
+}
+
+/** As a backend of either era says it; modern ones have no code for it, but name the URI. */
+function isMissingResource({ jsonrpc, data }: GatewayError, method: string): boolean {
+  if (jsonrpc === JSONRPC.resourceNotFoundLegacy) return true
+  return (
+    method === 'resources/read' &&
+    jsonrpc === JSONRPC.invalidParams &&
+    isObject(data) &&
+    typeof data['uri'] === 'string'
+  )
 }
 
 function statusOf(failure: GatewayError, era: Era): number {

@@ -1,6 +1,7 @@
 import type { UpstreamRequest } from '../../backends/leg.ts'
 import { ownRequest } from '../../backends/leg.ts'
 import type { Backend } from '../../backends/backend.ts'
+import type { Ask } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
@@ -48,7 +49,7 @@ export async function runInside(
   const task = createdTask(created)
   const taskId = task?.['taskId']
   if (!task || typeof taskId !== 'string') return { kind: 'result', value: created, era: 'legacy' }
-  const reveal = ids.hide({ backend: backend.spec.id, id: taskId })
+  const reveal = ids.hide({ backend: backend.spec.id, id: taskId }, askerFor(request))
   let ended = false
   signal.onCancel(() => {
     if (!ended) cancelTask(backend, request, taskId)
@@ -60,6 +61,15 @@ export async function runInside(
   } finally {
     ended = true
     reveal()
+  }
+}
+
+/** The server may ask on any stream: what it asks in this task is asked in this call. */
+function askerFor({ ask, signal }: UpstreamRequest): Ask | undefined {
+  if (!ask) return undefined
+  return (question, asked) => {
+    signal.onCancel((reason) => asked.cancel(reason))
+    return ask(question, asked)
   }
 }
 

@@ -5,13 +5,14 @@ import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import type { Principal } from '../../model/principal.ts'
 import { linksIn } from '../../protocol/links.ts'
 import { renameRelatedTask } from '../../protocol/related-task.ts'
 import type { LinkMemory } from '../link-memory.ts'
 import { fetchPages } from '../extensions/pages.ts'
 import { requestTo } from '../upstream.ts'
 import { requireTasks } from './extension.ts'
-import { shownAnswer, shownTask } from './shown-task.ts'
+import { shownAnswer } from './shown-task.ts'
 import type { TaskIds } from './task-ids.ts'
 
 export interface TaskParts {
@@ -68,18 +69,18 @@ export async function listTasks(
       if (!hasList(backend.ownCapabilities(context))) return []
       const fetch = (page: JsonObject) => backend.call(ownRequest('tasks/list', page, context.signal, context))
       const { items } = await fetchPages('tasks', fetch)
-      return items.filter(({ taskId }) => typeof taskId === 'string').map((task) => ({ backend, task }))
+      return items.flatMap((task) => shownTasks(task, backend.spec.id, ids, context.principal))
     }),
   )
-  const tasks: JsonObject[] = []
-  for (const { backend, task } of lists.flat()) {
-    const at = { backend: backend.spec.id, id: String(task['taskId']) }
-    // Tasks that the gateway runs itself are nobody else's.
-    if (ids.shown(at, context.principal) !== undefined) {
-      tasks.push(shownTask(task, backend.spec.id, ids, context.principal))
-    }
-  }
+  const tasks = lists.flat()
   return { kind: 'result', value: { tasks }, era: 'legacy' }
+}
+
+/** Tasks that the gateway runs itself are nobody else's. */
+function shownTasks(task: JsonObject, backend: BackendId, ids: TaskIds, principal: Principal): JsonObject[] {
+  const { taskId } = task
+  const shown = typeof taskId === 'string' ? ids.shown({ backend, id: taskId }, principal) : undefined
+  return shown === undefined ? [] : [{ ...task, taskId: shown }]
 }
 
 function hasList(capabilities: JsonObject | undefined): boolean {

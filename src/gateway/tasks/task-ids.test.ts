@@ -47,7 +47,7 @@ test('ids are good after the key was rotated', () => {
 test('a hidden task has no id', () => {
   const sealer = new Sealer()
   const ids = new TaskIds(() => sealer)
-  const end = ids.hide(at)
+  const end = ids.hide(at, undefined)
   expect(ids.shown(at, ANONYMOUS)).toBeUndefined()
   end()
   expect(ids.shown(at, ANONYMOUS)).toBeTypeOf('string')

@@ -1,6 +1,8 @@
 import type { TaskNames } from '../../backends/leg.ts'
+import type { Ask } from '../../model/call.ts'
 import type { BackendId } from '../../model/ids.ts'
 import { backendId } from '../../model/ids.ts'
+import type { JsonValue } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import { principalKey } from '../../model/principal.ts'
@@ -23,7 +25,7 @@ export interface TaskAt {
 export class TaskIds {
   readonly #sealer: () => Sealer
   /** Tasks that the gateway runs for callers who know nothing of them. */
-  readonly #inside = new Set<string>()
+  readonly #inside = new Map<string, Ask | undefined>()
 
   constructor(sealer: () => Sealer) {
     this.#sealer = sealer
@@ -43,6 +45,11 @@ export class TaskIds {
     return typeof backend === 'string' && typeof id === 'string' ? { backend: backendId(backend), id } : undefined
   }
 
+  /** A progress token that outlives the request with which a task begins; it opens for this principal and backend. */
+  progressToken(token: JsonValue, principal: Principal, backend: BackendId): string {
+    return this.#sealer().seal({ token }, progressBinding(principal, backend))
+  }
+
   namesOf(backend: BackendId): TaskNames {
     return {
       shown: (id, principal) => this.shown({ backend, id }, principal),
@@ -50,19 +57,28 @@ export class TaskIds {
         const at = this.open(token, principal)
         return at?.backend === backend ? at.id : undefined
       },
+      asker: (id) => this.#inside.get(keyOf(backend, id)),
+      progressToken: (token, principal) => {
+        const opened = this.#sealer().open(token, progressBinding(principal, backend))
+        return isObject(opened) ? opened['token'] : undefined
+      },
     }
   }
 
-  /** The caller does not hear of this task until the returned function is called. */
-  hide({ backend, id }: TaskAt): () => void {
+  /** The caller does not hear of this task until the returned function is called; `ask` answers what it asks. */
+  hide({ backend, id }: TaskAt, ask: Ask | undefined): () => void {
     const key = keyOf(backend, id)
-    this.#inside.add(key)
+    this.#inside.set(key, ask)
     return () => this.#inside.delete(key)
   }
 }
 
 function keyOf(backend: BackendId, id: string): string {
   return `${backend}\n${id}`
+}
+
+function progressBinding(principal: Principal, backend: BackendId): string {
+  return `progress ${backend} ${principalKey(principal)}`
 }
 
 function binding(principal: Principal): string {

@@ -5,6 +5,8 @@ import type { Entry } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import type { BackendId } from '../../model/ids.ts'
+import { metaOf, withoutHopKeys } from '../../protocol/envelope.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
 import { renameRelatedTask } from '../../protocol/related-task.ts'
 import { CORE_TASKS_SINCE, isBefore } from '../../protocol/revisions.ts'
@@ -29,15 +31,24 @@ export async function callTool(
   request: UpstreamRequest,
   { ids, ttlMs }: ToolCalls,
 ): Promise<Reply> {
+  const { caller } = request
+  const reply = await callInEra(backend, definition, request, { ids, ttlMs })
+  const isTask = reply.kind === 'result' && reply.era === 'modern' && reply.value['resultType'] === 'task'
+  return isTask ? handle(backend, reply.value, caller, ids) : reply
+}
+
+function callInEra(
+  backend: Backend,
+  definition: JsonObject,
+  request: UpstreamRequest,
+  { ids, ttlMs }: ToolCalls,
+): Promise<Reply> {
   const { caller, params } = request
   const asked = params['task'] !== undefined && hasCoreTasks(caller)
   if (backend.servingEra(caller.era) === 'modern') {
     if (asked)
       throw new GatewayError('METHOD_UNKNOWN', `${methodNotFound('tools/call').message} as a task of this tool`)
-    const reply = await backend.call(request)
-    return reply.kind === 'result' && reply.value['resultType'] === 'task'
-      ? handle(backend, reply.value, caller, ids)
-      : reply
+    return backend.call(request)
   }
   if (asked) return createTask(backend, request, ids)
   const plain = params['task'] === undefined ? request : { ...request, params: withoutTask(params) }
@@ -52,17 +63,29 @@ function needsTask({ execution }: JsonObject): boolean {
   return isObject(execution) && execution['taskSupport'] === 'required'
 }
 
-function withoutTask({ task: _, ...params }: JsonObject): JsonObject {
-  return params
+function withoutTask(params: JsonObject): JsonObject {
+  const { task: _, ...plain } = params
+  return plain
 }
 
 async function createTask(backend: Backend, request: UpstreamRequest, ids: TaskIds): Promise<Reply> {
-  const reply = await backend.call({ ...request, streaming: false })
-  if (reply.kind === 'stream') return reply
   const { principal } = request.caller
+  const reply = await backend.call(withLastingProgress(request, backend.spec.id, ids))
+  if (reply.kind === 'stream') return reply
   const value = renameRelatedTask(reply.value, (id) => ids.shown({ backend: backend.spec.id, id }, principal))
   const task = createdTask(value)
   return { ...reply, value: task ? { ...value, task: shownTask(task, backend.spec.id, ids, principal) } : value }
+}
+
+/** Progress of the task comes when this request has long been answered: its token says itself whose it is. */
+function withLastingProgress(request: UpstreamRequest, backend: BackendId, ids: TaskIds): UpstreamRequest {
+  const { params, patch, caller } = request
+  const meta = metaOf(params)
+  const token = meta?.['progressToken']
+  if (!meta || token === undefined) return { ...request, streaming: false }
+  const progressToken = ids.progressToken(token, caller.principal, backend)
+  const _meta = { ...withoutHopKeys(meta), progressToken }
+  return { ...request, streaming: false, progress: false, patch: { ...patch, _meta } }
 }
 
 function handle(backend: Backend, value: JsonObject, caller: Caller, ids: TaskIds): Reply {

@@ -27,7 +27,10 @@ interface Asked {
   params: JsonObject
 }
 
-type Answers = Record<'elicitation/create' | 'sampling/createMessage' | 'roots/list', (params: JsonObject) => JsonObject>
+type Answers = Record<
+  'elicitation/create' | 'sampling/createMessage' | 'roots/list',
+  (params: JsonObject) => JsonObject
+>
 
 export const CONTENT = { name: 'Ada', times: 0, colour: 'g' }
 export const SAMPLED = {
@@ -44,7 +47,11 @@ const ANSWERS: Answers = {
   'roots/list': () => ({ roots: ROOTS }),
 }
 
-export const ABLE = { elicitation: { form: {}, url: {} }, sampling: { context: {}, tools: {} }, roots: { listChanged: true } }
+export const ABLE = {
+  elicitation: { form: {}, url: {} },
+  sampling: { context: {}, tools: {} },
+  roots: { listChanged: true },
+}
 
 interface CallOptions {
   signal?: AbortSignal
@@ -80,7 +87,7 @@ export interface MatrixClient extends LegKind {
 type Transports = { v1: () => Transport1; v2: () => Transport2 }
 
 export const overHttp = (url: string): Transports => ({
-  v1: () => new Sdk1Http(new URL(url)) as Transport1,
+  v1: () => new Sdk1Http(new URL(url)),
   v2: () => new Sdk2Http(new URL(url)),
 })
 

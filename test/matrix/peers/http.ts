@@ -6,7 +6,6 @@ import { text as readText } from 'node:stream/consumers'
 import { toNodeHandler, type NodeIncomingMessageLike } from '@modelcontextprotocol/node'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 
 import { createLegacyServer } from './legacy-server.ts'
@@ -38,7 +37,7 @@ export function startLegacyHttp(name: string): Promise<HttpPeer> {
       onsessioninitialized: (session) => void sessions.set(session, transport),
       onsessionclosed: (session) => void sessions.delete(session),
     })
-    await createLegacyServer(world).connect(transport as Transport)
+    await createLegacyServer(world).connect(transport)
     return transport.handleRequest(request, response, body)
   })
 }

@@ -83,6 +83,7 @@ export function createLegacyServer(world: World): Server {
     toolsChanged: () => void server.sendToolListChanged().catch(() => undefined),
   }
   server.oninitialized = () => world.watchers.add(watcher)
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- it is a property of the SDK's, not an event target
   server.onclose = () => world.watchers.delete(watcher)
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({
@@ -120,12 +121,19 @@ export function createLegacyServer(world: World): Server {
 /** The one task that there is; it is over as soon as somebody asks. */
 const laborious = () => {
   const now = new Date().toISOString()
-  return { taskId: 'labour-1', status: 'working', ttl: 60_000, pollInterval: 20, createdAt: now, lastUpdatedAt: now } as const
+  return {
+    taskId: 'labour-1',
+    status: 'working',
+    ttl: 60_000,
+    pollInterval: 20,
+    createdAt: now,
+    lastUpdatedAt: now,
+  } as const
 }
 
-/** Asks on the stream of the call. */
+/** Asks on the stream of the call, and waits longer than any client may take. */
 const ask = ({ extra }: Call, method: ServerRequest['method'], params: object = {}) =>
-  extra.sendRequest({ method, params } as ServerRequest, ResultSchema)
+  extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: 3_600_000 })
 
 const RUN: Record<ToolName, Tool> = {
   'ask-form': async (call) => {
@@ -141,9 +149,7 @@ const RUN: Record<ToolName, Tool> = {
     throw new UrlElicitationRequiredError([{ mode: 'url', ...LINK, elicitationId: LINK_ID }], 'Connect first')
   },
   'ask-together': async (call) =>
-    text(
-      await Promise.all([ask(call, 'elicitation/create', { mode: 'form', ...FORM }), ask(call, 'roots/list')]),
-    ),
+    text(await Promise.all([ask(call, 'elicitation/create', { mode: 'form', ...FORM }), ask(call, 'roots/list')])),
   'ask-twice': async (call) => {
     const first = await ask(call, 'elicitation/create', { mode: 'form', ...FORM })
     await report(call, STEPS[0]!)
@@ -182,12 +188,12 @@ const RUN: Record<ToolName, Tool> = {
   },
   recall: ({ world, args: { key = '' } }) => Promise.resolve(text(recall(world, key))),
   touch: ({ world, args: { uri = '' } }) => {
-    for (const { updated } of world.watchers) updated(uri)
+    for (const watcher of world.watchers) watcher.updated(uri)
     return Promise.resolve(text('touched'))
   },
   change: ({ world, args: { key = '' } }) => {
     world.later.push(key)
-    for (const { toolsChanged } of world.watchers) toolsChanged()
+    for (const watcher of world.watchers) watcher.toolsChanged()
     return Promise.resolve(text('changed'))
   },
   unsolicited: ({ server, world }) => {

@@ -126,12 +126,12 @@ const RUN: Record<ToolName, Tool> = {
   },
   recall: ({ world, args: { key = '' } }) => text(recall(world, key)),
   touch: ({ world, args: { uri = '' } }) => {
-    for (const { updated } of world.watchers) updated(uri)
+    for (const watcher of world.watchers) watcher.updated(uri)
     return text('touched')
   },
   change: ({ world, args: { key = '' } }) => {
     world.later.push(key)
-    for (const { toolsChanged } of world.watchers) toolsChanged()
+    for (const watcher of world.watchers) watcher.toolsChanged()
     return text('changed')
   },
   unsolicited: unavailable,

@@ -4,7 +4,7 @@ import { ABLE } from './clients.ts'
 
 /** Clients without an SDK: they choose ids, tokens and revisions, and see every message and event id. */
 
-export interface Exchange {
+interface Exchange {
   /** When the head of the answer has come. */
   status: Promise<number>
   /** Notifications and requests of the server on this stream, oldest first; grows while it lasts. */
@@ -30,12 +30,18 @@ export interface RawSession {
   request(method: string, params?: JsonObject): Promise<Response>
   tool(name: string, args?: JsonObject, meta?: JsonObject): Promise<Response>
   send(message: JsonValue): Promise<number>
+  /** The responses to a batch, in any order. */
+  batch(members: JsonObject[]): Promise<JsonObject[]>
   /** The GET stream, or what it missed after an event. */
   listen(lastEventId?: string): Exchange
   end(): Promise<void>
 }
 
-export async function openSession(url: string, revision = '2025-11-25', capabilities: JsonObject = ABLE): Promise<RawSession> {
+export async function openSession(
+  url: string,
+  revision = '2025-11-25',
+  capabilities: JsonObject = ABLE,
+): Promise<RawSession> {
   const params = { protocolVersion: revision, capabilities, clientInfo: { name: 'raw', version: '1' } }
   const hello = await post(url, { jsonrpc: '2.0', id: 'hello', method: 'initialize', params }, {})
   const id = hello.headers.get('mcp-session-id') ?? ''
@@ -56,13 +62,18 @@ export async function openSession(url: string, revision = '2025-11-25', capabili
     start: (id, method, params = {}) =>
       exchange((signal) => post(url, { jsonrpc: '2.0', id, method, params }, headers, signal)),
     request: (method, params) => answered(session.start(++last, method, params)),
+    async batch(members) {
+      const answer = await post(url, members, headers)
+      const text = await answer.text()
+      if (text.startsWith('[')) return JSON.parse(text) as JsonObject[]
+      const data = text.split('\n').filter((line) => line.startsWith('data: '))
+      return data.flatMap<JsonObject>((line) => JSON.parse(line.slice(6)) as JsonObject | JsonObject[])
+    },
     tool: (name, args = {}, meta) =>
       session.request('tools/call', { name, arguments: args, ...(meta && { _meta: meta }) }),
     listen(lastEventId) {
       const more: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-      return exchange((signal) =>
-        fetch(url, { headers: { ...headers, ...more, accept: 'text/event-stream' }, signal }),
-      )
+      return exchange((signal) => fetch(url, { headers: { ...headers, ...more, accept: 'text/event-stream' }, signal }))
     },
     async end() {
       await (await fetch(url, { method: 'DELETE', headers })).text()

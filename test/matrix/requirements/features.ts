@@ -118,7 +118,8 @@ export function ruledOut(feature: Feature, client: LegKind, backend: LegKind): E
     if (wire !== 'sse' || era === 'legacy') continue
     return {
       because: `HTTP+SSE carries legacy revisions only, and this ${leg} is modern`,
-      section: '2024-11-05: basic/transports, "HTTP with SSE"; 2026-07-28 knows stdio and streamable HTTP (reference 2.1)',
+      section:
+        '2024-11-05: basic/transports, "HTTP with SSE"; 2026-07-28 knows stdio and streamable HTTP (reference 2.1)',
     }
   }
   const row = feature.except?.find(

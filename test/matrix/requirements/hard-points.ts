@@ -16,8 +16,14 @@ export const HARD_POINTS: readonly Requirement[] = [
   carried('1.expiry', 'a parked call that nobody answers is cancelled at the backend'),
   carried('1.progress', 'progress after the answers arrives under the token of the retry'),
   carried('2.offered', 'a backend is offered exactly what this caller declared and the path can carry'),
-  carried('2.refused', 'a legacy backend that asks for what the caller did not declare gets an error, and the caller nothing'),
-  carried('2.legacy-refused', 'a modern backend that asks for what a legacy client did not declare fails the call, and the client is not asked'),
+  carried(
+    '2.refused',
+    'a legacy backend that asks for what the caller did not declare gets an error, and the caller nothing',
+  ),
+  carried(
+    '2.legacy-refused',
+    'a modern backend that asks for what a legacy client did not declare fails the call, and the client is not asked',
+  ),
   carried('3.session', 'two legacy clients never share state of a backend that keeps it'),
   carried('3.principal', 'a modern client finds the state again that its earlier call left'),
   carried('4.legacy-leaves', 'the call of a legacy client whose connection breaks goes on'),

@@ -26,18 +26,14 @@ export const RULES: readonly Requirement[] = [
   carried('ping.legacy', 'the gateway answers ping itself, on both legs'),
   carried('ping.modern', 'ping is an unknown method for modern clients'),
   carried('unknown-method', 'an unknown method is -32601, over modern HTTP with status 404'),
+  carried('vendor-methods', 'a method that the configuration gives to a backend reaches it'),
+  carried('log-default', 'before a legacy client sets a level, lines from info on arrive'),
   carried('batch', 'batches are taken from 2025-03-26 clients, answered as a batch, and from nobody else'),
   omitted(
     'batch-upstream',
     'batches towards backends',
     'every message goes upstream by itself, which each revision allows',
     '2025-03-26: basic, "Batching" (reference 2.5)',
-  ),
-  omitted(
-    'vendor-methods',
-    'methods that no revision or declared extension has',
-    'nobody can tell which backend they are meant for',
-    'reference 2.3, "unknown request"',
   ),
   omitted(
     'cancel-initialize',

@@ -24,11 +24,11 @@ export async function deliver(
       responder.stream(answer.stream, id)
       return
     }
-    responder.finish(200, `{"jsonrpc":"2.0","id":${id},"result":${answer.text}}`)
+    responder.finish(200, `{"jsonrpc":"2.0","id":${id},"result":${answer.text}}`, id)
   } catch (failure) {
     const rendered = renderError(failure, method, context.era, gateway.telemetry)
-    if (rendered.kind === 'result') responder.finish(200, resultText(id, rendered.result))
-    else responder.finish(rendered.http, errorText(id, rendered.error))
+    if (rendered.kind === 'result') responder.finish(200, resultText(id, rendered.result), id)
+    else responder.finish(rendered.http, errorText(id, rendered.error), id)
   }
   ended()
 }

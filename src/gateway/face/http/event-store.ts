@@ -51,6 +51,7 @@ export class EventStore implements Forgetful {
   #turn = 0
   #events = 0
   #bytes = 0
+  #closed = false
 
   /** `memory` is shared by all stores. */
   constructor(limits: EventStoreLimits, memory: EventMemory) {
@@ -77,6 +78,7 @@ export class EventStore implements Forgetful {
   append(stream: string, json: string): string {
     let live = this.#live.get(stream)
     if (!live) this.#live.set(stream, (live = { first: 1, kept: [], endedAt: 0 }))
+    if (this.#closed) return `${stream}_${live.first++}`
     const bytes = Buffer.byteLength(json)
     live.kept.push({ json, bytes, turn: this.#turn++ })
     this.#events++
@@ -126,12 +128,13 @@ export class EventStore implements Forgetful {
     this.#memory.updated(this)
   }
 
-  /** Nobody can come back any more. */
+  /** Nobody can come back any more: from now on events are named and not kept. */
   close(): void {
     for (const streams of [this.#live, this.#ended]) {
       for (const stream of streams.values()) while (stream.kept.length > 0) this.#forgetFirst(stream)
       streams.clear()
     }
+    this.#closed = true
     this.#memory.leave(this)
   }
 

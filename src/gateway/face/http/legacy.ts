@@ -41,7 +41,8 @@ export class LegacyDoor {
     if (method !== 'initialize') responder.keepIn(session.streams)
     const running = new RunningCall(id)
     session.running.add(running)
-    const context = session.context(running, { streaming: true, ...wayBack(responder, session) })
+    const { emit, ask } = wayBack(responder, session)
+    const context = session.context(running, { streaming: true, emit, ask })
     // A legacy client that disconnects has not cancelled: the call goes on.
     void deliver(this.#gateway, responder, request, context, session, () => {
       session.running.remove(running)

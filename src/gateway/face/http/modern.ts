@@ -8,7 +8,6 @@ import type { Envelope } from '../../../protocol/envelope.ts'
 import { headerMismatch } from '../../../protocol/headers.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Way } from '../conversation.ts'
-import type { Follow } from '../followed.ts'
 import { Subscription } from '../subscription.ts'
 import { modernCaller } from '../modern-caller.ts'
 import { deliver } from './deliver.ts'
@@ -62,10 +61,8 @@ export class ModernDoor {
   }
 
   #listen(res: ServerResponse, id: string, params: JsonObject, caller: Caller): void {
-    const { core, identity } = this.#gateway
-    const follow: Follow = (uri, listener) => core.follow(uri, caller, listener)
-    const subscription = new Subscription(id, params, identity, follow)
-    const unwatch = core.watch(caller, (change) => subscription.tell(change))
+    const subscription = new Subscription(id, params, this.#gateway, caller)
+    const unwatch = this.#gateway.core.watch(caller, (change) => subscription.tell(change))
     const events = new EventStream(res, () => {
       unwatch()
       subscription.leave()

@@ -62,10 +62,10 @@ export class Responder implements Link {
     return this.#open()?.send(json) ?? false
   }
 
-  /** The whole JSON-RPC response. `status` counts only when nothing has been written yet. */
-  finish(status: number, text: string): void {
+  /** The whole JSON-RPC response to `id` (JSON text). `status` counts only when nothing has been written yet. */
+  finish(status: number, text: string, id: string): void {
     waiting.remove(this)
-    if (this.#events) return this.#events.finish(text)
+    if (this.#events) return this.#events.finish(text, id)
     const res = this.#res
     if (this.#over) return
     if (this.#json || status !== 200) {
@@ -81,7 +81,7 @@ export class Responder implements Link {
   finishAll(texts: readonly string[]): void {
     const whole = joinResponses(texts)
     if (whole === undefined) this.#finishEmpty()
-    else if (this.#json && !this.#events) this.finish(200, whole)
+    else if (this.#json && !this.#events) this.finish(200, whole, 'null')
     else {
       const events = this.#open()
       for (const text of texts) events?.put(text)

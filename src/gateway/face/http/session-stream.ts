@@ -10,6 +10,9 @@ import { EventStream } from './event-stream.ts'
 /** When a client should come back that has lost its stream, in milliseconds. */
 const RETRY_MS = 1000
 
+/** Characters of a response that can be kept for a client which has lost its stream. */
+const MAX_KEPT = 2 * 1024 * 1024
+
 /** What a client reads that comes back for a result which was too large to be kept for it. */
 const LOST = {
   code: JSONRPC.internalError,
@@ -73,15 +76,16 @@ export class SessionStream {
     return true
   }
 
-  /** An answer: it is written however much waits already. */
-  put(json: string): void {
+  /** An answer: it is written however much waits already. `kept`: what a client has instead that comes back for it. */
+  put(json: string, kept = json): void {
     if (this.#ended) return
-    this.#connection?.write(eventText({ id: this.#keep(json), json }))
+    const event = { id: this.#keep(kept), json }
+    this.#connection?.write(eventText(event))
   }
 
-  /** The last message. */
-  finish(json: string): void {
-    this.put(json)
+  /** The last message, the response to `id` (JSON text). */
+  finish(json: string, id: string): void {
+    this.put(json, json.length > MAX_KEPT ? errorText(id, LOST) : json)
     this.close()
   }
 

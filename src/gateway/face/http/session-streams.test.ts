@@ -129,7 +129,7 @@ test('an answer goes on without its connection, and is had by whoever comes back
   expect(resumed.data).toEqual(['a', 'b'])
   // It is no GET stream: nothing else comes on it.
   expect(streams.connected).toBe(false)
-  answer.finish('c')
+  answer.finish('c', '1')
   expect([resumed.data, resumed.writableEnded]).toEqual([['a', 'b', 'c'], true])
   expect(answer.send('late')).toBe(false)
   const again = opened(streams, '1_2')
@@ -137,12 +137,21 @@ test('an answer goes on without its connection, and is had by whoever comes back
   expect(opened(streams, '1_4').status).toBe(204)
 })
 
+test('an answer that is given while nobody listens is had later', () => {
+  const streams = streamsOf()
+  const post = new Connection()
+  const answer = streams.open(post.res)
+  post.destroy()
+  answer.finish('a', '1')
+  expect(opened(streams, '1_1').data).toEqual(['a'])
+})
+
 test('only one connection carries a stream', () => {
   const streams = streamsOf()
   const post = new Connection()
   const answer = streams.open(post.res)
   const resumed = opened(streams, '1_1')
-  answer.finish('a')
+  answer.finish('a', '1')
   expect([post.destroyed, post.data, resumed.data]).toEqual([true, [], ['a']])
 })
 
@@ -156,6 +165,9 @@ test('a large result that cannot be kept leaves word that it was lost', () => {
   expect(aborted).toBe(true)
   const [lost = ''] = opened(streams, '1_1').data
   expect(JSON.parse(lost)).toMatchObject({ id: 7, error: { code: -32603 } })
+  const other = streams.open(new Connection().res)
+  other.finish('x'.repeat(3_000_000), '8')
+  expect(JSON.parse(opened(streams, '2_1').data[0] ?? '')).toMatchObject({ id: 8, error: { code: -32603 } })
 })
 
 test.each(['', '1', '1_2', '9_1', '__proto___1', `1_${'9'.repeat(50)}`])('%s is no event: a fresh stream', (id) => {
@@ -171,13 +183,18 @@ test('what nobody comes back for is forgotten', () => {
   const streams = new SessionStreams('2025-11-25', memory)
   opened(streams).destroy()
   const answer = streams.open(new Connection().res)
-  answer.finish('a')
+  answer.finish('a', '1')
   const later = Date.now() + 10 * 60_000
   streams.sweep(later)
   // The lost stream has ended with that, and is forgotten in its turn.
   streams.sweep(later)
   expect(memory.bytes).toBe(0)
-  opened(streams)
+  const [get, post] = [opened(streams), new Connection()]
+  const last = streams.open(post.res)
   streams.close()
+  expect(get.writableEnded).toBe(true)
+  // What runs is cancelled, and says so.
+  last.finish('b', '1')
+  expect(post.data).toEqual(['b'])
   expect(memory.bytes).toBe(0)
 })

@@ -82,9 +82,9 @@ export class SessionStreams {
     for (const stream of this.#gets) stream.close()
   }
 
-  /** Nothing is kept any longer. */
+  /** Nothing is kept any longer. Calls that are cancelled say so on their streams. */
   close(): void {
-    for (const stream of this.#live.values()) stream.close()
+    this.closeGets()
     for (const replay of this.#replays.values()) replay.close()
     this.#store.close()
   }

@@ -50,6 +50,7 @@ export class SseDoor {
       put: (json) => events.insist(json),
       send: (json) => events.send(json),
     })
+    res.on('drain', () => conversation.flush())
     this.#sessions.set(id, { principal, events, conversation })
     events.write(`event: endpoint\ndata: /messages?sessionId=${id}\n\n`)
   }

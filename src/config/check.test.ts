@@ -57,6 +57,12 @@ incomingAuth: { type: oidc, oidc: { isuer: https://a } }
 test.each([
   ['backends: [{name: a}]', '1:12 backends[0]: the backend "a" has neither url nor command'],
   ['backends: [{name: a, url: "http://a/", cwd: x}]', 'cwd goes with command, not with url'],
+  ['backends: [{name: a, command: x, methods: [tasks/get]}]', '0].methods[0]: tasks/get belongs to the protocol'],
+  ['backends: [{name: a, command: x, methods: [""]}]', '0].methods[0]: a method without a name'],
+  [
+    'backends: [{name: a, command: x, methods: [v/m]}, {name: b, command: x, methods: [v/m]}]',
+    '1].methods[0]: the method v/m is given to "a" and to "b" (give it to one of them)',
+  ],
   ['backends: [{name: a, command: x, transport: sse}]', 'a command talks over stdio, not over sse'],
   ['backends: [{name: a, url: "http://a/", transport: stdio}]', 'not over stdio'],
   ['backends: [{name: a, url: "http://a/", headers: {"a b": c}}]', 'expected the name of an HTTP header'],

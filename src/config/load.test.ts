@@ -48,6 +48,12 @@ test('an empty configuration has the documented defaults', async () => {
   expect(config?.groupRef).toBeUndefined()
 })
 
+test('a method of a vendor has one backend, whose own extensions are offered', async () => {
+  const { config } = await load('backends: [{name: a, command: x, methods: [v/m]}, {name: b, command: x, methods: []}]')
+  expect(config?.vendorMethods).toEqual(new Map([['v/m', 'a']]))
+  expect(config?.aggregation.vendors).toEqual(new Set(['a', 'b']))
+})
+
 test('a shorter interval shortens the default of the health check timeout', async () => {
   const { config } = await load('backends: []\noperational: {failureHandling: {healthCheckInterval: 4s}}')
   expect(config?.failure.healthCheckTimeoutMs).toBe(2000)

@@ -217,7 +217,7 @@ describe('the inspector', () => {
 
 /** Core tasks of 2025-11-25 mean nothing to a modern client (docs/reference/protocol.md). */
 function withoutTasks(tools: Map<string, JsonObject>): Map<string, JsonObject> {
-  return new Map([...tools].map(([name, { execution: _, ...tool }]) => [name, tool]))
+  return new Map([...tools].map(([name, tool]) => [name, { ...tool, execution: undefined }]))
 }
 
 /** A member of 2025-11-25 that the inspector drops when it speaks 2026-07-28. */

@@ -157,7 +157,7 @@ async function sessionServer(): Promise<{ url: string; sessions: McpServer[]; st
       response.on('close', () => streams--)
     }
     const id = request.headers['mcp-session-id']
-    if (id === undefined && request.headers['mcp-method'] !== undefined) return void response.writeHead(400).end()
+    if (request.headers['mcp-method'] === 'server/discover') return void response.writeHead(400).end()
     const known = typeof id === 'string' ? transports.get(id) : undefined
     await (known ?? (await session())).handleRequest(request, response)
   }

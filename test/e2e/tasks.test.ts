@@ -449,7 +449,6 @@ describe('the tasks extension', () => {
   test('its state is told on a listen stream, again after a gap, until the client leaves', async () => {
     const { backend, gateway, create } = await extension()
     const taskId = await create()
-    await gateway.gateway.core.catalogue({ ...(await import('../../src/model/call.ts')).GATEWAY_CALLER }, 'list')
     const before = backend.streams()
     const client = await modernListen(gateway.url, 'l', { taskIds: [taskId, 'unknown'] }, KNOWS_TASKS)
     await waitFor(() => client.messages.length > 0)

@@ -2,6 +2,7 @@ import type { Ask, Notification } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
+import { isObject } from '../model/json.ts'
 import type { Principal } from '../model/principal.ts'
 import { checkQuestion } from '../protocol/capabilities.ts'
 import type { Message, WireError } from '../protocol/jsonrpc.ts'
@@ -12,6 +13,9 @@ import type { LegContext, UpstreamRequest } from './leg.ts'
 import { ACKNOWLEDGED } from './welcome.ts'
 
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
+
+/** Tasks of a client that one backend has asked for, of which it may be told. */
+const MAX_TASKS = 1000
 
 /** Questions of one backend that wait for their answers on one connection. */
 const MAX_OPEN = 100
@@ -25,6 +29,8 @@ export class Answers {
   readonly #send: (text: string) => Promise<void>
   /** Questions that the client has not answered yet, by the JSON text of the backend's id. */
   readonly #open = new Map<string, Cancellation>()
+  /** Tasks that the client runs for the backend (2025-11-25: a question may become one). */
+  readonly #clientTasks = new Set<string>()
   #ended = false
 
   constructor(context: LegContext, send: (text: string) => Promise<void>) {
@@ -41,6 +47,11 @@ export class Answers {
   askerOf(params: JsonObject): Ask | undefined {
     const task = relatedTaskOf(params)
     return task === undefined ? undefined : this.#context.tasks.asker(task)
+  }
+
+  /** Whether a notification of the client is for this backend: the state of a task is told only to the one who wanted it. */
+  concerns(method: string, { taskId }: JsonObject): boolean {
+    return method !== 'notifications/tasks/status' || (typeof taskId === 'string' && this.#clientTasks.has(taskId))
   }
 
   /** The backend is gone: nobody waits for the answers any more. */
@@ -115,12 +126,12 @@ export class Answers {
     // What it asks about a task is about one of the client's.
     const question = { method, params: method.startsWith('tasks/') ? params : this.#shown(params, scope) }
     try {
-      if (token === undefined) return this.#native(await ask(question, signal), scope)
+      if (token === undefined) return this.#answered(await ask(question, signal), scope)
       const onProgress = (progress: JsonObject): void => {
         const said = { ...this.#native(progress, scope), progressToken: token }
         this.#send(notificationText('notifications/progress', said)).catch(() => {})
       }
-      return this.#native(await ask({ ...question, onProgress }, signal), scope)
+      return this.#answered(await ask({ ...question, onProgress }, signal), scope)
     } finally {
       release?.()
     }
@@ -149,6 +160,15 @@ export class Answers {
     const shown = this.#context.tasks.shown(taskId, client.principal)
     if (shown !== undefined)
       client.notify({ method: 'notifications/tasks/status', params: { ...params, taskId: shown } })
+  }
+
+  /** What the client answered, as the backend gets it. */
+  #answered(answer: JsonObject, scope: Scope | undefined): JsonObject {
+    const { task } = answer
+    if (isObject(task) && typeof task['taskId'] === 'string' && this.#clientTasks.size < MAX_TASKS) {
+      this.#clientTasks.add(task['taskId'])
+    }
+    return this.#native(answer, scope)
   }
 
   /** What the backend says about one of its tasks, as its reader knows the task. */

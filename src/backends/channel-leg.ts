@@ -82,7 +82,7 @@ export class ChannelLeg implements Leg {
   }
 
   notify(method: string, params: JsonObject): void {
-    if (this.era === 'legacy') this.#channel.notify(method, params)
+    if (this.era === 'legacy') this.#channel.tell(method, params)
   }
 
   setLogLevel(level: string): void {

@@ -94,6 +94,11 @@ export class Channel implements MessageSink {
     if (!this.#end) this.#wire.write(notificationText(method, params))
   }
 
+  /** A notification of the client, as far as it is for this server. */
+  tell(method: string, params: JsonObject): void {
+    if (this.#answers.concerns(method, params)) this.notify(method, params)
+  }
+
   /** The same, for one that must have arrived before anything else is sent. */
   async deliver(method: string, params: JsonObject): Promise<void> {
     await new Promise<void>((resolve) => this.#wire.write(notificationText(method, params), () => resolve()))

@@ -54,8 +54,9 @@ function skilled(owner: string, names: string[], settings: JsonObject = {}, more
         return { skill: found, ttlMs: 9000, cacheScope: 'public' }
       },
       'resources/directory/read': ({ params }) => {
-        if (!names.includes(String(params['uri']).slice('skill://'.length))) throw absent
-        return { resources: [{ uri: `${String(params['uri'])}/${owner}`, name: owner }] }
+        const { uri } = params as { uri: string }
+        if (!names.includes(uri.slice('skill://'.length))) throw absent
+        return { resources: [{ uri: `${uri}/${owner}`, name: owner }] }
       },
       'resources/read': ({ params }) => {
         if (!skills.some(({ uri }) => uri === params['uri'])) throw absent

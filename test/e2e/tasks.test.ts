@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { Client as Sdk2, StreamableHTTPClientTransport as Sdk2Http } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -17,14 +18,14 @@ import {
   TaskStatusNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../src/model/json.ts'
+import { isObject, type JsonObject } from '../../src/model/json.ts'
 import type { TestGateway } from '../support/gateway.ts'
 import { startGateway } from '../support/gateway.ts'
 import type { HttpBackend } from '../support/http-backend.ts'
 import { startHttpBackend } from '../support/http-backend.ts'
 import { waitFor } from '../support/processes.ts'
 import { MODERN } from '../support/script.ts'
-import { legacyWire, modernListen, modernRequest, resultOf } from '../support/wire.ts'
+import { legacyWire, modernListen, modernRequest, paramsOf, resultOf } from '../support/wire.ts'
 
 const require = createRequire(import.meta.url)
 const SDK_SERVER = require.resolve('@modelcontextprotocol/sdk/server/index.js')
@@ -188,6 +189,8 @@ interface Job {
   gateway: TestGateway
   /** Ends the task. */
   finish: (status: 'completed' | 'failed') => void
+  /** The task needs its user. */
+  asks: () => void
   /** Params of the requests that the server got, by method. */
   got: (method: string) => JsonObject[]
 }
@@ -232,6 +235,9 @@ async function job(more: JsonObject = {}, taskSupport = 'required'): Promise<Job
     finish(status) {
       task = { ...task, status }
       ended()
+    },
+    asks() {
+      task = { ...task, status: 'input_required' }
     },
     got: (method) =>
       backend.requests.filter((request) => request.method === method).map(({ body }) => body?.['params'] as JsonObject),
@@ -320,12 +326,63 @@ describe('core tasks', () => {
     const progress: Progress[] = []
     const create = { method: 'tools/call' as const, params: { name: 'job' } }
     await client.request(create, CreateTaskResultSchema, { task: {}, onprogress: (step) => void progress.push(step) })
-    const token = (got('tools/call')[0]?.['_meta'] as JsonObject)['progressToken'] as string
+    const { progressToken: token } = paramsOf({ params: got('tools/call')[0]?.['_meta'] }) as { progressToken: string }
     expect(token).toBeTypeOf('string')
     await waitFor(() => backend.streams() > 1)
     backend.tell('notifications/progress', { progressToken: token, progress: 3, total: 4 })
     await waitFor(() => progress.length > 0)
     expect(progress).toEqual([{ progress: 3, total: 4 }])
+  })
+
+  test('a call that waits for its task is not silent, also for a modern client that has answered a question', async () => {
+    const { gateway, backend, finish, asks } = await job({ operational: { timeouts: { default: '300ms' } } })
+    const elicits = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+    const params = { name: 'job', _meta: elicits }
+    const first = modernRequest(gateway.url, 1, 'tools/call', params)
+    asks()
+    await waitFor(() => backend.count('tasks/result') === 1)
+    const schema = { type: 'object', properties: {} }
+    const question = { message: 'sure?', requestedSchema: schema, _meta: { [RELATED]: { taskId: ID } } }
+    void backend.ask('elicitation/create', question)
+    const { inputRequests, requestState } = resultOf(await first)
+    const [[key, { params: shown }]] = Object.entries(inputRequests as Record<string, { params: JsonObject }>) as [
+      [string, { params: JsonObject }],
+    ]
+    expect(shown).toEqual({ message: 'sure?', requestedSchema: schema })
+    const inputResponses = { [key]: { action: 'accept', content: {} } }
+    const second = modernRequest(gateway.url, 2, 'tools/call', { ...params, inputResponses, requestState })
+    await waitFor(() => backend.requests.some(({ body }) => isObject(body?.['result'])))
+    await sleep(900)
+    finish('completed')
+    expect(resultOf(await second)).toMatchObject({ content: [{ text: 'done' }] })
+  })
+
+  test('the state of a task that a client runs for a server is told to that server alone', async () => {
+    const [one, two] = [await job(), await job()]
+    const gateway = await gatewayOf([
+      { name: 'one', url: one.backend.url },
+      { name: 'two', url: two.backend.url },
+    ])
+    const client = await legacyWire(gateway.url, {
+      sampling: {},
+      tasks: { requests: { sampling: { createMessage: {} } } },
+    })
+    const stream = await client.listen()
+    for (const name of ['one_job', 'two_job']) await client.request(name, 'tools/call', { name, task: {} })
+    await waitFor(() => one.backend.streams() > 1)
+    void one.backend.ask('sampling/createMessage', { messages: [], maxTokens: 1, task: {} })
+    await waitFor(() => stream.messages.some(({ method }) => method === 'sampling/createMessage'))
+    const { id } = stream.messages.find(({ method }) => method === 'sampling/createMessage') as { id: number }
+    await client.answer(id, { task: { taskId: 'of the client', status: 'working' } })
+    const told = { task: { taskId: 'of the client', status: 'working' } }
+    await waitFor(() => one.backend.requests.some(({ body }) => isDeepStrictEqual(body?.['result'], told)))
+    await client.notify('notifications/tasks/status', { taskId: 'of the client', status: 'completed' })
+    await waitFor(() => one.got('notifications/tasks/status').length === 1)
+    await client.notify('notifications/tasks/status', { taskId: 'of nobody', status: 'completed' })
+    await client.request('last', 'tools/call', { name: 'two_job', task: {} })
+    expect(one.got('notifications/tasks/status')).toEqual([{ taskId: 'of the client', status: 'completed' }])
+    expect(two.got('notifications/tasks/status')).toEqual([])
+    stream.close()
   })
 
   test('only clients of 2025-11-25 have them', async () => {
@@ -397,7 +454,7 @@ describe('the tasks extension', () => {
     expect(resultOf(await ask('tasks/cancel', { taskId }))).toMatchObject({ resultType: 'complete' })
     const upstream = backend.requests.filter(({ method }) => method?.startsWith('tasks/'))
     expect(upstream.map(({ headers }) => headers['mcp-name'])).toEqual([ID, ID, ID])
-    expect(upstream.map(({ body }) => (body?.['params'] as JsonObject)['taskId'])).toEqual([ID, ID, ID])
+    expect(upstream.map(({ body }) => paramsOf(body)['taskId'])).toEqual([ID, ID, ID])
     expect(upstream[1]?.body).toMatchObject({ params: { inputResponses } })
   })
 

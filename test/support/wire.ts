@@ -38,6 +38,8 @@ export interface LegacyWire {
   session: string
   request(id: JsonValue, method: string, params?: JsonObject): Promise<Reply>
   notify(method: string, params?: JsonObject): Promise<number>
+  /** To a question of the server. */
+  answer(id: JsonValue, result: JsonObject): Promise<number>
   /** Opens the GET stream; messages are added to the array as they arrive. */
   listen(): Promise<{ messages: JsonObject[]; close: () => void }>
   /** DELETE; answers the status. */
@@ -45,9 +47,9 @@ export interface LegacyWire {
 }
 
 /** A legacy session after its handshake. */
-export async function legacyWire(url: string): Promise<LegacyWire> {
+export async function legacyWire(url: string, capabilities: JsonObject = {}): Promise<LegacyWire> {
   const version = LEGACY[0]!
-  const initialize = { protocolVersion: version, capabilities: {}, clientInfo: { name: 'wire', version: '1' } }
+  const initialize = { protocolVersion: version, capabilities, clientInfo: { name: 'wire', version: '1' } }
   const hello = await post(url, { jsonrpc: '2.0', id: 'hello', method: 'initialize', params: initialize }, {})
   const session = hello.headers.get('mcp-session-id') ?? ''
   await hello.text()
@@ -61,6 +63,11 @@ export async function legacyWire(url: string): Promise<LegacyWire> {
   return {
     session,
     notify,
+    async answer(id, result) {
+      const response = await post(url, { jsonrpc: '2.0', id, result }, headers)
+      await response.text()
+      return response.status
+    },
     request: async (id, method, params = {}) => read(await post(url, { jsonrpc: '2.0', id, method, params }, headers)),
     async listen() {
       const abort = new AbortController()

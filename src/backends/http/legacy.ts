@@ -103,7 +103,7 @@ export class LegacyHttpLeg implements Leg {
   }
 
   notify(method: string, params: JsonObject): void {
-    this.#send(notificationText(method, params)).catch(() => {})
+    if (this.#answers.concerns(method, params)) this.#send(notificationText(method, params)).catch(() => {})
   }
 
   setLogLevel(level: string): void {

@@ -11,6 +11,8 @@ export function takeNotification(gateway: Gateway, client: LegacyClient, method:
     case 'notifications/progress':
       return client.progress(params)
     case 'notifications/roots/list_changed':
+    // Of a task that the client runs for a server.
+    case 'notifications/tasks/status':
       return gateway.notify(client.owner, method, params)
     default:
   }

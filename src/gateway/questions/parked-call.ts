@@ -32,6 +32,8 @@ export class ParkedCall<End> implements Deadline {
   round = 0
   readonly #open = new Map<string, Open>()
   readonly #attached = new Set<Visitor>()
+  /** What releases the deadlines that are held, by hold. */
+  readonly #holds = new Set<(() => void)[]>()
   #asked = 0
   #turn = Promise.withResolvers<Turn<End>>()
   #window: NodeJS.Timeout | undefined
@@ -51,6 +53,8 @@ export class ParkedCall<End> implements Deadline {
   /** The turn of this caller. Several callers may share one: a retry that was sent twice. */
   attach(visitor: Visitor): Promise<Turn<End>> {
     this.#attached.add(visitor)
+    const { deadline } = visitor
+    if (deadline) for (const releases of this.#holds) releases.push(deadline.hold())
     visitor.signal.onCancel((reason) => this.#onGone(visitor, reason))
     return this.#turn.promise
   }
@@ -107,9 +111,15 @@ export class ParkedCall<End> implements Deadline {
     for (const { deadline } of this.#attached) deadline?.touch()
   }
 
+  /** Between turns no time runs; callers that come while it is held are held too. */
   hold(): () => void {
-    // Between turns no time runs; within one, a person is asked only when the turn has ended.
-    return () => {}
+    const releases: (() => void)[] = []
+    for (const { deadline } of this.#attached) if (deadline) releases.push(deadline.hold())
+    this.#holds.add(releases)
+    return () => {
+      this.#holds.delete(releases)
+      for (const release of releases.splice(0)) release()
+    }
   }
 
   readonly onNotification = (notification: Notification): void => {

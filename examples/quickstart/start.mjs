@@ -24,7 +24,7 @@ const remote = spawn(process.execPath, [script, 'streamableHttp'], {
 remote.unref()
 process.on('exit', () => {
   try {
-    if (process.platform === 'win32') remote.kill()
+    if (process.platform === 'win32' || remote.pid === undefined) remote.kill()
     else process.kill(-remote.pid, 'SIGKILL')
   } catch {
     // It has ended by itself.

@@ -78,7 +78,7 @@ async function sessionServer(): Promise<string> {
     return transport
   }
   const http = createServer((request, response) => {
-    if (request.headers['mcp-method'] !== undefined) return void response.writeHead(400).end()
+    if (request.headers['mcp-method'] === 'server/discover') return void response.writeHead(400).end()
     const known = transports.get(String(request.headers['mcp-session-id']))
     void Promise.resolve(known ?? opened()).then((transport) => transport.handleRequest(request, response))
   })

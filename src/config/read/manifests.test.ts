@@ -333,3 +333,19 @@ test('a list of kubectl is read', async () => {
   const { config } = await load(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [item] }))
   expect(config?.backends).toHaveLength(1)
 })
+
+const manifest = (kind: string, spec: string) =>
+  `apiVersion: toolhive.stacklok.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: one}\nspec: ${spec}\n`
+
+test.each([
+  ['MCPServr', '{image: a}', '2:7 kind: unknown kind "MCPServr" (did you mean "MCPServer"?)'],
+  ['MCPServer', '{image: a, transport: htp}', '4:29 spec.transport: unknown transport "htp" (there is "stdio"'],
+  ['MCPServer', '{image: a, proxyMode: ssee}', '4:29 spec.proxyMode: unknown proxyMode "ssee" (did you mean "sse"?)'],
+])('%s %s is refused', async (kind, spec, fault) => {
+  expect(errors(await load(manifest(kind, spec))).join('\n')).toContain(fault)
+})
+
+test('a kind of the same group that a gateway does not read is left alone', async () => {
+  const text = `${manifest('MCPRegistry', '{}')}---\n${manifest('MCPServer', '{image: a}')}`
+  expect(errors(await load(text))).toEqual([])
+})

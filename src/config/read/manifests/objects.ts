@@ -73,6 +73,11 @@ const MAPS = new Set(
     addPlaintextHeaders aggregation operational`),
 )
 const REFERENCES = new Set(words('groupRef toolConfigRef externalAuthConfigRef'))
+/** Of these only some values mean something. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  transport: ['stdio', 'streamable-http', 'sse'],
+  proxyMode: ['streamable-http', 'sse'],
+}
 /** Blocks whose own keys are looked at too. */
 const OPENED = new Set(words('incomingAuth oidcConfig authzConfig headerForward'))
 
@@ -113,7 +118,12 @@ export function collect(manifests: Manifests, root: LocatedMap): void {
   const ours = apiVersion.startsWith(`${GROUP}/`)
   const rules = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
   if (!(ours && rules) && !(apiVersion === 'v1' && CORE_KINDS.has(kind))) {
-    manifests.notes.push(`${root.at.file}: ${label} (${apiVersion}) is not read`)
+    const meant = ours ? nearest(kind, Object.keys(KINDS)) : undefined
+    if (meant === undefined) manifests.notes.push(`${root.at.file}: ${label} (${apiVersion}) is not read`)
+    else {
+      const at = get(root, 'kind')?.at ?? root.at
+      manifests.faults.push(fileError(at, `unknown kind "${kind}"`, suggest(kind, Object.keys(KINDS))))
+    }
     return
   }
   if (ours && !VERSIONS.has(apiVersion)) {
@@ -170,6 +180,11 @@ function checkForms(manifests: Manifests, block: LocatedMap): void {
     if (MAPS.has(key) && value.kind !== 'map') manifests.faults.push(fileError(value.at, 'expected a map'))
     if (REFERENCES.has(key) && !refName(value)) manifests.faults.push(fileError(value.at, 'expected {name: ...}'))
     if (OPENED.has(key) && value.kind === 'map') checkForms(manifests, value)
+    const choices = Object.hasOwn(CHOICES, key) ? CHOICES[key] : undefined
+    if (choices && value.kind === 'scalar' && !choices.includes(String(value.value))) {
+      const hint = suggest(String(value.value), choices)
+      manifests.faults.push(fileError(value.at, `unknown ${key} "${String(value.value)}"`, hint))
+    }
   }
 }
 

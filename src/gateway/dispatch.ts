@@ -91,7 +91,7 @@ export function dispatcher(parts: DispatchParts): Core {
     const request = requestFor(call, entry, context)
     const run = async (asked: UpstreamRequest): Promise<Outcome> => {
       const reply = call.kind === 'tool' ? callTool(backend, entry, asked, toolCalls) : backend.call(asked)
-      const outcome = outcomeOf(await reply)
+      const outcome = outcomeOf(await reply, context, backend.spec.id)
       if (outcome.kind === 'result') links.remember(context.owner, linksIn(outcome.value), backend.spec.id)
       return outcome
     }

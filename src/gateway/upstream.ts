@@ -43,6 +43,7 @@ export function requestTo(
     deadline: context.deadline,
     progress: context.emit !== undefined && metaOf(params)?.['progressToken'] !== undefined,
     onNotification: relay(params, context, backend),
+    letGo: context.letGo,
     ask: context.ask,
     streaming: false,
     tool: undefined,

@@ -52,14 +52,18 @@ test('what was received is not changed, and keys of Object.prototype are data', 
 
 test('a result for a modern client', () => {
   const backend = { content: [], _meta: { k: 1, [META.server]: { name: 'b' } } }
-  expect(modernResult('tool', backend, IDENTITY)).toEqual({
+  expect(modernResult('tool', backend, 'legacy', IDENTITY)).toEqual({
     content: [],
     resultType: 'complete',
     _meta: { k: 1, [META.server]: IDENTITY, [VENDOR_META.server]: { name: 'b' } },
   })
-  expect(modernResult('tool', { resultType: 'task' }, IDENTITY)['resultType']).toBe('task')
-  expect(modernResult('resource', { contents: [] }, IDENTITY)).toMatchObject({ ttlMs: 0, cacheScope: 'private' })
-  expect(modernResult('resource', { ttlMs: 5, cacheScope: 'public' }, IDENTITY)).toMatchObject({
+  expect(modernResult('tool', { resultType: 'task' }, 'modern', IDENTITY)['resultType']).toBe('task')
+  expect(modernResult('tool', { resultType: 'task' }, 'legacy', IDENTITY)['resultType']).toBe('complete')
+  expect(modernResult('resource', { contents: [] }, 'modern', IDENTITY)).toMatchObject({
+    ttlMs: 0,
+    cacheScope: 'private',
+  })
+  expect(modernResult('resource', { ttlMs: 5, cacheScope: 'public' }, 'modern', IDENTITY)).toMatchObject({
     ttlMs: 5,
     cacheScope: 'public',
   })

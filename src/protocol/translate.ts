@@ -1,3 +1,4 @@
+import type { Era } from '../model/backend.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { META, VENDOR_META, metaOf, withoutHopKeys } from './envelope.ts'
 import { LATEST_MODERN } from './revisions.ts'
@@ -71,9 +72,10 @@ function asServer(received: JsonObject | undefined, identity: Identity): JsonObj
 const CACHED: ReadonlySet<string> = new Set(['resource', 'skills', 'skill', 'directory'])
 
 /** A backend's result for a modern client (2026-07-28: `resultType`, cache hints on reads, our `serverInfo`). */
-export function modernResult(kind: string, result: JsonObject, identity: Identity): JsonObject {
+export function modernResult(kind: string, result: JsonObject, era: Era, identity: Identity): JsonObject {
   const meta = asServer(metaOf(result), identity)
-  const out: JsonObject = { ...result, resultType: result['resultType'] ?? 'complete', _meta: meta }
+  const resultType = (era === 'modern' ? result['resultType'] : undefined) ?? 'complete'
+  const out: JsonObject = { ...result, resultType, _meta: meta }
   if (CACHED.has(kind)) {
     out['ttlMs'] = result['ttlMs'] ?? 0
     out['cacheScope'] = result['cacheScope'] ?? 'private'

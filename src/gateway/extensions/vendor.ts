@@ -26,7 +26,8 @@ export async function callVendor(
   const backend = owner && backends.get(owner)
   if (!backend) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
   const request = requestTo(method, params, {}, backend.spec.id, context)
-  const run = async (asked: UpstreamRequest): Promise<Outcome> => outcomeOf(await backend.call(asked))
+  const run = async (asked: UpstreamRequest): Promise<Outcome> =>
+    outcomeOf(await backend.call(asked), context, backend.spec.id)
   const parks = context.era === 'modern' && backend.servingEra('modern') === 'legacy'
   return parks ? parking.invoke(call, context, request, run) : run(request)
 }

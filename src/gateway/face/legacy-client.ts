@@ -126,7 +126,7 @@ export class LegacyClient implements ClientPort, Caller {
   }
 
   /** One call of this client, answered over `emit` and `ask`. */
-  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'ask'>): Context {
+  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'ask' | 'letGo'>): Context {
     return {
       principal: this.principal,
       owner: this.owner,

@@ -222,7 +222,7 @@ function setLevel(
 }
 
 function resultFor(gateway: Gateway, call: Call, outcome: Outcome & { kind: 'result' }, context: Context): JsonObject {
-  if (context.era === 'modern') return modernResult(call.kind, outcome.value, gateway.identity)
+  if (context.era === 'modern') return modernResult(call.kind, outcome.value, outcome.era, gateway.identity)
   const value = outcome.era === 'modern' ? withoutHop(outcome.value) : outcome.value
   return lowerResult(context.revision, methodOf(call), value)
 }

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Context, Notification } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { Chain } from '../../model/chain.ts'
-import { GatewayError } from '../../model/errors.ts'
+import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { SessionId } from '../../model/ids.ts'
 import { sessionOwner } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
@@ -12,6 +12,7 @@ import type { Envelope } from '../../protocol/envelope.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { errorText, notificationText, parseMessage } from '../../protocol/jsonrpc.ts'
 import { LineReader } from '../../protocol/lines.ts'
+import { idOfLong } from '../../protocol/long-line.ts'
 import type { Gateway } from '../gateway.ts'
 import { Conversation } from './conversation.ts'
 import { modernCaller } from './modern-caller.ts'
@@ -49,9 +50,9 @@ export class StdioDoor {
   async serve(maxRequestBytes: number): Promise<void> {
     const lines = new LineReader(
       (line) => this.#onLine(line),
-      () => {
-        this.#put(errorText('null', { code: -32600, message: `a message is larger than ${maxRequestBytes} bytes` }))
-        this.#input.destroy()
+      (line) => {
+        const message = `a message is larger than maxRequestBytes (${maxRequestBytes} bytes)`
+        this.#put(errorText(idOfLong(line), { code: JSONRPC.invalidRequest, message }))
       },
       maxRequestBytes,
     )

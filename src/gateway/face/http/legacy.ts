@@ -41,8 +41,8 @@ export class LegacyDoor {
     if (method !== 'initialize') responder.keepIn(session.streams)
     const running = new RunningCall(id)
     session.running.add(running)
-    const { emit, ask } = wayBack(responder, session)
-    const context = session.context(running, { streaming: true, emit, ask })
+    const { emit, ask, letGo } = wayBack(responder, session)
+    const context = session.context(running, { streaming: true, emit, ask, letGo })
     // A legacy client that disconnects has not cancelled: the call goes on.
     void deliver(this.#gateway, responder, request, context, session, () => {
       session.running.remove(running)
@@ -113,10 +113,11 @@ export class LegacyDoor {
 }
 
 /** How backends reach the client while they answer it: on the stream of its request, if it takes one. */
-function wayBack(responder: Responder, session: Session): Pick<Context, 'emit' | 'ask'> {
+function wayBack(responder: Responder, session: Session): Pick<Context, 'emit' | 'ask' | 'letGo'> {
   if (!responder.takesEvents) return { emit: undefined, ask: session.ask }
   return {
     emit: responder.notify,
     ask: (question, signal) => session.askOver(responder.send, question, signal),
+    letGo: session.streams.primes ? responder.letGo : undefined,
   }
 }

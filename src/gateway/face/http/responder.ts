@@ -8,7 +8,7 @@ import { sseMessage } from '../../../protocol/sse.ts'
 import { acceptedTypes } from './accept.ts'
 import { EventStream, KEEP_ALIVE_MS, SSE_HEADERS } from './event-stream.ts'
 import { passResult } from './pass-result.ts'
-import type { SessionStream } from './session-stream.ts'
+import { SessionStream } from './session-stream.ts'
 import type { SessionStreams } from './session-streams.ts'
 
 /**
@@ -60,6 +60,12 @@ export class Responder implements Link {
   /** A message before the response. False: it cannot be delivered. */
   readonly send = (json: string): boolean => {
     return this.#open()?.send(json) ?? false
+  }
+
+  /** The client may come back for the rest in so many milliseconds. */
+  readonly letGo = (retryMs: number): void => {
+    const events = this.#open()
+    if (events instanceof SessionStream) events.letGo(retryMs)
   }
 
   /** The whole JSON-RPC response to `id` (JSON text). `status` counts only when nothing has been written yet. */

@@ -13,6 +13,9 @@ const RETRY_MS = 1000
 /** Characters of a response that can be kept for a client which has lost its stream. */
 const MAX_KEPT = 2 * 1024 * 1024
 
+/** How long a result that is too large to be kept waits for a client that was told to come back, milliseconds. */
+const HOLD_MS = 60_000
+
 /** What a client reads that comes back for a result which was too large to be kept for it. */
 const LOST = {
   code: JSONRPC.internalError,
@@ -32,6 +35,10 @@ export class SessionStream {
   #unread = 0
   /** The client knows an id to come back with. */
   #resumable = false
+  /** The client was let go, and is not back. */
+  #expected = false
+  /** A last message that only waits for the client to come back. */
+  #held: { json: string; id: string; timer: NodeJS.Timeout } | undefined
   #ended = false
   /** When the connection was lost, milliseconds since the epoch. */
   lostAt = 0
@@ -64,6 +71,20 @@ export class SessionStream {
     const connection = this.#connect(res)
     old?.cut()
     for (const event of missed) connection.write(eventText(event))
+    const held = this.#held
+    if (!held) return
+    clearTimeout(held.timer)
+    this.finish(held.json, held.id)
+  }
+
+  /** Ends the connection, not the stream: the client comes back in so many milliseconds. */
+  letGo(retryMs: number): void {
+    const connection = this.#connection
+    if (!connection || !this.#resumable || this.#ended) return
+    connection.write(`retry: ${retryMs}\n\n`)
+    this.#lose()
+    this.#expected = true
+    connection.close()
   }
 
   /** A message that is not the last one. False: the client does not read, or has been away for too long. */
@@ -85,8 +106,12 @@ export class SessionStream {
 
   /** The last message, the response to `id` (JSON text). */
   finish(json: string, id: string): void {
-    this.put(json, json.length > MAX_KEPT ? errorText(id, LOST) : json)
-    this.close()
+    const large = json.length > MAX_KEPT
+    if (large && this.#expected) this.#hold(json, id)
+    else {
+      this.put(json, large ? errorText(id, LOST) : json)
+      this.close()
+    }
   }
 
   /** A response that is still arriving, as last message under `id` (JSON text). It does not fit into memory. */
@@ -117,6 +142,7 @@ export class SessionStream {
       if (this.#connection === connection) this.#lose()
     })
     this.#connection = connection
+    this.#expected = false
     this.#unread = 0
     return connection
   }
@@ -124,6 +150,15 @@ export class SessionStream {
   #lose(): void {
     this.#connection = undefined
     this.lostAt = Date.now()
+  }
+
+  /** It was our doing that the client is away: it must not lose what it would have been given. */
+  #hold(json: string, id: string): void {
+    const giveUp = (): void => {
+      this.#expected = false
+      this.finish(json, id)
+    }
+    this.#held = { json, id, timer: setTimeout(giveUp, HOLD_MS).unref() }
   }
 
   #keep(json: string): string {

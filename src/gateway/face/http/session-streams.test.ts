@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ResultStream } from '../../../model/call.ts'
 import { EventMemory } from './event-memory.ts'
 import { SessionStreams } from './session-streams.ts'
@@ -197,4 +197,56 @@ test('what nobody comes back for is forgotten', () => {
   last.finish('b', '1')
   expect(post.data).toEqual(['b'])
   expect(memory.bytes).toBe(0)
+})
+
+describe('a client that is let go', () => {
+  const call = (streams: SessionStreams) => {
+    const connection = new Connection()
+    const stream = streams.open(connection.res)
+    return { connection, stream }
+  }
+
+  test('is told when to come back, and has the rest over the connection that it comes with', () => {
+    const streams = streamsOf()
+    const { connection, stream } = call(streams)
+    stream.letGo(250)
+    expect(connection.text).toBe('id: 1_1\nretry: 1000\ndata: \n\nretry: 250\n\n')
+    expect(connection.writableEnded).toBe(true)
+    stream.send('a')
+    const back = opened(streams, '1_1')
+    stream.letGo(300)
+    expect(back.data).toEqual(['a'])
+    expect(back.writableEnded).toBe(true)
+    stream.finish('{"answer":1}', '7')
+    expect(opened(streams, back.ids.at(-1)).data).toEqual(['{"answer":1}'])
+  })
+
+  test('has a result that is too large to be kept, within a minute', () => {
+    vi.useFakeTimers()
+    try {
+      const large = JSON.stringify('x'.repeat(3 * 1024 * 1024))
+      const streams = streamsOf()
+      const first = call(streams)
+      first.stream.letGo(250)
+      first.stream.finish(large, '7')
+      vi.advanceTimersByTime(59_000)
+      const back = opened(streams, '1_1')
+      expect(back.data).toEqual([large])
+      expect(back.writableEnded).toBe(true)
+      const second = call(streams)
+      second.stream.letGo(250)
+      second.stream.finish(large, '8')
+      vi.advanceTimersByTime(60_000)
+      expect(opened(streams, '2_1').data).toEqual([expect.stringContaining('"id":8,"error"')])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('is not, when it would not know how to come back', () => {
+    const streams = streamsOf('2025-06-18')
+    const { connection, stream } = call(streams)
+    stream.letGo(250)
+    expect(connection.writableEnded).toBe(false)
+  })
 })

@@ -85,3 +85,15 @@ test('a flood of questions is refused', async () => {
   await settle()
   expect([waiting.length, sent]).toMatchObject([100, [{ id: 100, error: { code: -32603 } }]])
 })
+
+test('what was asked by a call that is lost ends with it; what others have asked does not', async () => {
+  const { answers, sent, ask } = scene()
+  const [lost, other] = [callOf(), callOf()]
+  ask('1', lost.scope)
+  ask('2', other.scope)
+  await settle()
+  answers.lost(lost.scope, new GatewayError('BACKEND_UNREACHABLE', 'gone'))
+  await settle()
+  expect([lost.waiting, other.waiting].map(([each]) => each?.signal.cancelled)).toEqual([true, false])
+  expect([lost.held(), other.held(), sent]).toEqual([0, 1, []])
+})

@@ -23,12 +23,18 @@ const MAX_OPEN = 100
 /** The request that a message belongs to, as far as the transport can tell. */
 export type Scope = Pick<UpstreamRequest, 'caller' | 'progress' | 'onNotification' | 'ask' | 'signal' | 'deadline'>
 
+interface Open {
+  signal: Cancellation
+  /** The request that it was asked on account of; absent: it belongs to none. */
+  scope: Scope | undefined
+}
+
 /** What the gateway does with messages of a backend that are no answer to a request of ours. */
 export class Answers {
   readonly #context: LegContext
   readonly #send: (text: string) => Promise<void>
   /** Questions that the client has not answered yet, by the JSON text of the backend's id. */
-  readonly #open = new Map<string, Cancellation>()
+  readonly #open = new Map<string, Open>()
   /** Tasks that the client runs for the backend (2025-11-25: a question may become one). */
   readonly #clientTasks = new Set<string>()
   #ended = false
@@ -57,8 +63,13 @@ export class Answers {
   /** The backend is gone: nobody waits for the answers any more. */
   end(reason: Error): void {
     this.#ended = true
-    for (const signal of this.#open.values()) signal.cancel(reason)
+    for (const { signal } of this.#open.values()) signal.cancel(reason)
     this.#open.clear()
+  }
+
+  /** The request was lost: nobody waits for answers to what was asked on account of it. */
+  lost(request: Scope, reason: Error): void {
+    for (const { signal, scope } of this.#open.values()) if (scope === request) signal.cancel(reason)
   }
 
   #onNotification({ method, params: said }: Notification, scope: Scope | undefined): void {
@@ -90,10 +101,10 @@ export class Answers {
       return
     }
     const signal = new Cancellation()
-    this.#open.set(id, signal)
+    this.#open.set(id, { signal, scope: this.askerOf(params) ? undefined : scope })
     signal.onCancel(() => this.#open.delete(id))
     const text = (reply: string): void => {
-      if (this.#open.get(id) === signal) this.#open.delete(id)
+      if (this.#open.get(id)?.signal === signal) this.#open.delete(id)
       // Nobody waits for an answer to what was cancelled.
       if (!signal.cancelled) this.#send(reply).catch(() => {})
     }
@@ -140,7 +151,7 @@ export class Answers {
   #cancel({ requestId, reason }: JsonObject): void {
     if (requestId === undefined) return
     const why = typeof reason === 'string' ? reason.slice(0, 200) : 'cancelled by the server'
-    this.#open.get(JSON.stringify(requestId))?.cancel(new GatewayError('CANCELLED', why))
+    this.#open.get(JSON.stringify(requestId))?.signal.cancel(new GatewayError('CANCELLED', why))
   }
 
   /** Progress of a task, after the request that began it was answered (2025-11-25, "Task Progress Notifications"). */

@@ -77,7 +77,7 @@ export class Backend {
       tell,
     )
     this.#subscriptions = new Subscriptions({
-      slotFor: (caller) => this.#connections.slotFor(caller),
+      slotFor: (caller) => this.#connections.slotForCall(caller),
       isReady: () => this.state.kind === 'ready',
       onFault: (slot, error) => this.#onFault(slot, error),
     })
@@ -183,8 +183,11 @@ export class Backend {
       try {
         reply = await this.#callOnce(request)
       } catch (error) {
-        // The server forgot the session and did not run the request: a new session may.
-        if (!(error instanceof SessionLost)) throw error
+        // The server did not run the request: a new session may.
+        if (error instanceof EraChanged && isNew(request)) await this.#supervisor.relist(request.signal)
+        else if (!(error instanceof SessionLost)) throw error
+        // It may have been found to be away meanwhile, and another server to stand in its place.
+        if (this.state.kind !== 'ready') await this.#supervisor.revive(request.signal)
         reply = await this.#callOnce(request)
       }
       this.#breaker.succeeded()
@@ -287,7 +290,7 @@ export class Backend {
 
   async #callOnce(request: UpstreamRequest): Promise<Reply> {
     const { pool } = this.#connections
-    const slot = this.#connections.slotFor(request.caller)
+    const slot = this.#connections.slotForCall(request.caller)
     slot.inflight++
     const ended = (): void => {
       slot.inflight--
@@ -311,9 +314,14 @@ export class Backend {
 
   /** This connection is of no use any more. */
   #abandon(slot: Slot, error: SessionLost | EraChanged): void {
-    this.#connections.pool.drop(slot).catch(() => {})
-    if (error instanceof EraChanged) this.#connections.forgetEras()
-    if (slot.owner === GATEWAY_OWNER) this.#supervisor.connect()
+    const { pool } = this.#connections
+    pool.drop(slot).catch(() => {})
+    if (error instanceof EraChanged) {
+      this.#connections.forgetEras()
+      // Another server stands there: the gateway's own connection leads nowhere either.
+      for (const own of pool.owned(GATEWAY_OWNER)) pool.drop(own).catch(() => {})
+    }
+    if (slot.owner === GATEWAY_OWNER || error instanceof EraChanged) this.#supervisor.connect()
   }
 
   /** A subscription has failed. */
@@ -394,6 +402,11 @@ function nobodys(request: UpstreamRequest): UpstreamRequest {
         }
       : undefined,
   }
+}
+
+/** A further round of a call belongs to the server that asked in the first one (2026-07-28, multi round-trip requests). */
+function isNew({ params }: UpstreamRequest): boolean {
+  return params['inputResponses'] === undefined && params['requestState'] === undefined
 }
 
 /** The wait ends with the caller; the connection goes on opening for the next one. */

@@ -5,11 +5,11 @@ import type { JsonObject } from '../model/json.ts'
 import { LATEST_LEGACY } from '../protocol/revisions.ts'
 import { legacyParams, modernParams } from '../protocol/translate.ts'
 import { resultOf } from './answers.ts'
+import { ChannelWatch } from './channel-watch.ts'
 import type { Channel } from './channel.ts'
 import { hopOf, ownHop } from './hop.ts'
 import type { Leg, LegContext, Reply, UpstreamRequest } from './leg.ts'
 import { UpstreamLogLevel } from './log-level.ts'
-import type { Told } from './succession.ts'
 import { Succession } from './succession.ts'
 import type { Welcome } from './welcome.ts'
 import { listenFilter, readDiscovered, readInitialized } from './welcome.ts'
@@ -21,6 +21,7 @@ export class ChannelLeg implements Leg {
   readonly capabilities: JsonObject
   readonly instructions: string | undefined
   readonly keepsState = true
+  readonly diesAlone = true
   readonly #channel: Channel
   readonly #context: LegContext
   readonly #logLevel = new UpstreamLogLevel()
@@ -97,24 +98,11 @@ export class ChannelLeg implements Leg {
     if (filter === this.#filter) return
     this.#filter = filter
     if (!notifications) return this.#watches.close()
-    return this.#watches.replace((told) => this.#watch(notifications, told))
-  }
-
-  #watch(notifications: JsonObject, { acknowledged, refused }: Told): { close: () => void } {
-    const signal = new Cancellation()
-    const { identity } = this.#context
-    this.#channel
-      .request({
-        method: 'subscriptions/listen',
-        params: () => modernParams({ notifications }, {}, ownHop(identity)),
-        signal,
-        onAcknowledged: acknowledged,
-      })
-      .then(refused, refused)
-    return { close: () => signal.cancel(new GatewayError('CANCELLED', 'another subscription has taken its place')) }
+    return this.#watches.replace((told) => new ChannelWatch(this.#channel, this.#context, notifications, told))
   }
 
   async close(): Promise<void> {
+    this.#watches.close()
     await this.#channel.close()
   }
 }

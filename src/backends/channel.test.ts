@@ -24,10 +24,14 @@ type Sent = JsonObject & { id?: JsonValue; method?: string; params?: JsonObject 
 function scene({ client, nobodyIsAsked = false }: { client?: Ask; nobodyIsAsked?: boolean } = {}) {
   const sent: Sent[] = []
   let fails: Error | undefined
+  let unread = 0
   const { context: given, told } = legContext(client)
   const context = nobodyIsAsked ? { ...given, profile: NO_PROFILE } : given
   const channel = new Channel(context, {
     ended: false,
+    get unread() {
+      return unread
+    },
     write: (text, done) => {
       if (!fails) sent.push(JSON.parse(text) as Sent)
       done?.(fails)
@@ -40,12 +44,14 @@ function scene({ client, nobodyIsAsked = false }: { client?: Ask; nobodyIsAsked?
     channel,
     context,
     sent,
+    told,
     lost: told.lost,
     say,
     of: (method: string) => sent.filter((message) => message.method === method),
     /** Answers to the server's questions. */
     replies: () => sent.filter(({ method }) => method === undefined),
     break: (error: Error) => (fails = error),
+    leave: (bytes: number) => (unread = bytes),
   }
 }
 
@@ -252,6 +258,64 @@ describe('what a modern leg listens to', () => {
     ])
   })
 
+  describe('that the server ends', () => {
+    const answered = (at: ReturnType<typeof scene>, id: JsonValue): unknown => at.say({ id, result: {} })
+    const cancelled = (at: ReturnType<typeof scene>, requestId: JsonValue): unknown =>
+      at.say({ method: 'notifications/cancelled', params: { requestId } })
+
+    test.each([
+      ['with its result', answered],
+      ['with a cancellation', cancelled],
+    ])('%s is asked for again, and changes may have been missed', async (_how, end) => {
+      const { at, leg, acknowledge, filters } = await modern()
+      void leg.listen(['a://a'])
+      acknowledge(0)
+      end(at, at.of('subscriptions/listen')[0]?.id ?? null)
+      await vi.advanceTimersByTimeAsync(499)
+      expect(filters()).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(filters()[1]).toEqual(filters()[0])
+      expect(at.told).toMatchObject({ lists: 0, gaps: 0 })
+      acknowledge(1)
+      expect(at.told).toMatchObject({ lists: 1, gaps: 1 })
+    })
+
+    test('again and again is asked for ever more slowly', async () => {
+      const { at, leg, acknowledge, filters } = await modern()
+      void leg.listen([])
+      for (let round = 0; round < 4; round++) {
+        acknowledge(round)
+        answered(at, at.of('subscriptions/listen')[round]?.id ?? null)
+        await vi.advanceTimersByTimeAsync(500 * 2 ** round - 1)
+        expect(filters()).toHaveLength(round + 1)
+        await vi.advanceTimersByTimeAsync(1)
+        expect(filters()).toHaveLength(round + 2)
+      }
+    })
+
+    test('and then refuses is left alone', async () => {
+      const { at, leg, acknowledge, filters } = await modern()
+      void leg.listen([])
+      acknowledge(0)
+      answered(at, at.of('subscriptions/listen')[0]?.id ?? null)
+      await vi.advanceTimersByTimeAsync(500)
+      at.say({ id: at.of('subscriptions/listen')[1]?.id ?? null, error: { code: -32603, message: 'no' } })
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(filters()).toHaveLength(2)
+      expect(at.told.gaps).toBe(1)
+    })
+
+    test('is not asked for again on a connection that is closed', async () => {
+      const { at, leg, acknowledge, filters } = await modern()
+      void leg.listen([])
+      acknowledge(0)
+      answered(at, at.of('subscriptions/listen')[0]?.id ?? null)
+      await leg.close()
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(filters()).toHaveLength(1)
+    })
+  })
+
   test('a set that the server refuses leaves the old one in its place', async () => {
     const { at, leg, acknowledge } = await modern()
     void leg.listen([])
@@ -261,4 +325,22 @@ describe('what a modern leg listens to', () => {
     await second
     expect(at.of('notifications/cancelled')).toEqual([])
   })
+})
+
+test('a server that answers nothing is not given more than it can be asked', async () => {
+  const at = scene()
+  const params = (): JsonObject => ({})
+  for (let count = 0; count < 10_000; count++) at.channel.request({ method: 'tools/call', params }).catch(() => {})
+  await expect(at.channel.request({ method: 'tools/call', params })).rejects.toMatchObject({ code: 'BACKEND_BUSY' })
+  at.say({ id: at.sent[0]?.id ?? null, result: {} })
+  at.channel.request({ method: 'tools/call', params }).catch(() => {})
+  expect(at.sent).toHaveLength(10_001)
+})
+
+test('a server that does not read is not written to without end', async () => {
+  const at = scene()
+  const params = (): JsonObject => ({})
+  at.leave(65 * 1024 * 1024)
+  await expect(at.channel.request({ method: 'tools/call', params })).rejects.toMatchObject({ code: 'BACKEND_BUSY' })
+  expect(at.sent).toEqual([])
 })

@@ -1,23 +1,32 @@
-import type { Deadline } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
+import { GatewayError } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import type { BatchMember } from '../protocol/batch.ts'
-import { checkQuestion } from '../protocol/capabilities.ts'
 import { META, metaOf } from '../protocol/envelope.ts'
 import type { Message } from '../protocol/jsonrpc.ts'
 import { notificationText, upstreamId } from '../protocol/jsonrpc.ts'
 import type { Scope } from './answers.ts'
 import { Answers } from './answers.ts'
+import { Attribution } from './attribution.ts'
 import type { LegContext } from './leg.ts'
 import type { MessageSink } from './messages.ts'
 import { readMessages } from './messages.ts'
-import { Undecided } from './undecided.ts'
 import { ACKNOWLEDGED } from './welcome.ts'
+
+/**
+ * Requests that one server may be working on, per connection. Over HTTP they would queue for a socket; here nothing holds
+ * them back but this, and each is kept until it is answered.
+ */
+const MAX_PENDING = 10_000
+/** What a server may leave unread, bytes. It stays there when its callers have long given up. */
+const MAX_UNREAD = 64 * 1024 * 1024
 
 /** What carries the messages of a channel. */
 export interface ChannelWire {
   /** It has ended by itself; its last words may still come. */
   readonly ended: boolean
+  /** Bytes that the server has not taken yet, about. */
+  readonly unread: number
   /** One message. `done` is called once: the server has it, or an error for `fault`. */
   write(text: string, done?: (error: Error | null | undefined) => void): void
   /** Why the server has not got a request; `undefined`: the end of the wire, which is near, says more. */
@@ -31,6 +40,8 @@ interface Pending {
   /** Absent: a request of the gateway's own. */
   scope: Scope | undefined
   onAcknowledged: (() => void) | undefined
+  /** A subscription: the only request that its server may end with a cancellation (2026-07-28, cancellation). */
+  listens: boolean
 }
 
 export interface ChannelRequest {
@@ -55,7 +66,7 @@ export class Channel implements MessageSink {
   readonly #wire: ChannelWire
   readonly #pending = new Map<number, Pending>()
   readonly #answers: Answers
-  readonly #undecided = new Undecided<Pending>()
+  readonly #attribution: Attribution<Pending>
   #end: Error | undefined
   #closing = false
 
@@ -63,6 +74,7 @@ export class Channel implements MessageSink {
     this.#context = context
     this.#wire = wire
     this.#answers = new Answers(context, async (text) => wire.write(text))
+    this.#attribution = new Attribution(context, this.#answers)
   }
 
   get ended(): boolean {
@@ -72,10 +84,13 @@ export class Channel implements MessageSink {
   /** Throws the signal's reason, or the error with which the channel ended. */
   async request(request: ChannelRequest): Promise<Message & { kind: 'response' | 'error' }> {
     if (this.#end) throw this.#end
+    if (this.#pending.size >= MAX_PENDING) throw overloaded(`${MAX_PENDING} requests to it have no answer yet`)
+    if (this.#wire.unread > MAX_UNREAD) throw overloaded('it does not read what is sent to it')
     const { method, signal, scope, repeatable = false, onAcknowledged } = request
     const id = upstreamId()
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, scope, onAcknowledged })
+      const listens = method === 'subscriptions/listen'
+      this.#pending.set(id, { resolve, reject, scope, onAcknowledged, listens })
       signal?.onCancel((reason) => {
         if (!this.#pending.delete(id)) return
         this.notify('notifications/cancelled', { requestId: id, reason: reason.message })
@@ -111,7 +126,7 @@ export class Channel implements MessageSink {
 
   take(message: BatchMember): void {
     if (message.kind === 'response' || message.kind === 'error') this.#settle(message)
-    else if (message.kind === 'request') this.#onQuestion(message)
+    else if (message.kind === 'request') this.#attribution.question(message, [...this.#pending.values()])
     else if (message.kind === 'notification') this.#onNotification(message)
   }
 
@@ -119,7 +134,7 @@ export class Channel implements MessageSink {
   fail(error: Error): void {
     if (this.#end) return
     this.#end = error
-    this.#undecided.end()
+    this.#attribution.end()
     this.#answers.end(error)
     for (const pending of this.#pending.values()) pending.reject(error)
     this.#pending.clear()
@@ -137,7 +152,7 @@ export class Channel implements MessageSink {
     if (!pending) return
     this.#pending.delete(message.id as number)
     pending.resolve(message)
-    this.#undecided.settled(pending)
+    this.#attribution.settled(pending)
   }
 
   #onNotification(message: Message & { kind: 'notification' }): void {
@@ -152,59 +167,17 @@ export class Channel implements MessageSink {
       this.#answers.take(message, this.#named(metaOf(params)?.[META.subscription])?.scope)
       return
     }
-    if (method === 'notifications/cancelled') this.#undecided.drop(JSON.stringify(params['requestId']))
+    if (method === 'notifications/cancelled') {
+      const { requestId } = params
+      if (this.#named(requestId)?.listens) return this.#settle({ kind: 'response', id: requestId ?? null, result: {} })
+      this.#attribution.drop(JSON.stringify(requestId))
+    }
     const scope =
       method === 'notifications/progress'
         ? this.#named(params['progressToken'])?.scope
-        : this.#meant(this.#candidates('onNotification'))
+        : this.#attribution.hearer([...this.#pending.values()])
     scope?.deadline?.touch()
     this.#answers.take(message, scope)
-  }
-
-  /**
-   * A question does not say which request it came of. Everybody's calls on one process may be asked about; an answer must
-   * never come from the wrong one.
-   */
-  #onQuestion(message: Message & { kind: 'request' }): void {
-    const { id } = message
-    if (this.#undecided.has(id)) return
-    const candidates = this.#candidates('ask')
-    const scope = this.#meant(candidates)
-    if (scope || candidates.length === 0 || !this.#mayAsk(message) || this.#answers.askerOf(message.params)) {
-      this.#ask(message, scope)
-      return
-    }
-    this.#undecided.hold(id, candidates, (chosen) => this.#ask(message, chosen?.scope))
-  }
-
-  #ask(message: Message & { kind: 'request' }, scope: Scope | undefined): void {
-    scope?.deadline?.touch()
-    this.#answers.take(message, scope)
-  }
-
-  #mayAsk({ method, params }: Message & { kind: 'request' }): boolean {
-    if (method === 'ping') return false
-    try {
-      checkQuestion(this.#context.profile, method, params)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  /** Requests that a message of the server may have come of, oldest first. */
-  #candidates(by: 'ask' | 'onNotification'): Pending[] {
-    const candidates: Pending[] = []
-    for (const pending of this.#pending.values()) if (pending.scope?.[by]) candidates.push(pending)
-    return candidates
-  }
-
-  /** The only one that can be meant; `undefined` when there are several. */
-  #meant(candidates: readonly Pending[]): Scope | undefined {
-    const latest = candidates.at(-1)?.scope
-    if (!latest || candidates.length === 1) return latest
-    // Every call on the wire of a legacy session is that session's.
-    return this.#context.client() ? { ...latest, deadline: together(candidates) } : undefined
   }
 
   #named(id: JsonValue | undefined): Pending | undefined {
@@ -212,17 +185,6 @@ export class Channel implements MessageSink {
   }
 }
 
-/** Any of several calls may be the one that waits for a person. */
-function together(pending: readonly Pending[]): Deadline {
-  return {
-    touch: () => {
-      for (const { scope } of pending) scope?.deadline?.touch()
-    },
-    hold: () => {
-      const held = pending.map(({ scope }) => scope?.deadline?.hold())
-      return () => {
-        for (const release of held) release?.()
-      }
-    },
-  }
+function overloaded(why: string): GatewayError {
+  return new GatewayError('BACKEND_BUSY', why)
 }

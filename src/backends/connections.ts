@@ -17,8 +17,13 @@ import { LegPool } from './pool.ts'
 /** How long the search for a second era may take; nobody waits for it. */
 const SECOND_ERA_MS = 10_000
 
-/** A first call waits this long for the stream of its connection: some servers begin it with the first event. */
-const STREAM_WAIT_MS = 100
+/**
+ * A first call waits this long for the stream of its connection: what the server says there before it stands is lost, and
+ * a question among it would hang its call. It stands within milliseconds, unless the machine is busy.
+ */
+const STREAM_WAIT_MS = 2000
+/** The same for servers that have been seen to begin their streams with the first event. */
+const LATE_STREAM_WAIT_MS = 100
 
 const NO_CONNECTOR: Connector = {
   open: async () => {
@@ -52,6 +57,8 @@ export class Connections {
   readonly #eras: EraKnowledge
   /** Learnt from the first legacy session over HTTP. */
   #httpKeepsState: boolean | undefined
+  /** The stream of the latest connection did not stand in time. */
+  #lateStreams = false
 
   /** `onOwnChange` is told when what one owner's connection offers has changed. */
   constructor(
@@ -75,8 +82,13 @@ export class Connections {
   }
 
   /** The connection for a call. Throws `BACKEND_BUSY` when every one is in use. */
-  slotFor(caller: Caller): Slot {
+  slotForCall(caller: Caller): Slot {
     if (this.#eras.isUntried(caller.era)) this.#trySecondEra(caller.era)
+    return this.slotFor(caller)
+  }
+
+  /** The same for what is no call: whoever only looks is served in the era that is known. */
+  slotFor(caller: Caller): Slot {
     const era = this.#eras.serving(caller.era)
     const shared = this.#isShared(era)
     const holder = shared ? GATEWAY_OWNER : caller.owner
@@ -189,9 +201,10 @@ export class Connections {
   async #listen(leg: Leg): Promise<void> {
     const listening = leg.listen([])
     if (!listening || isProcess(this.#spec)) return
+    const limitMs = this.#lateStreams ? LATE_STREAM_WAIT_MS : STREAM_WAIT_MS
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STREAM_WAIT_MS)))
-    await Promise.race([listening, late])
+    const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, limitMs, 'late')))
+    this.#lateStreams = (await Promise.race([listening, late])) === 'late'
     clearTimeout(timer)
   }
 

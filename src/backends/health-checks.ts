@@ -65,7 +65,8 @@ export class HealthChecks {
         this.#supervisor.connect()
       } else if (++slot.missed >= unhealthyThreshold) {
         this.#pool.drop(slot).catch(() => {})
-        this.#supervisor.onLost(error)
+        if (leg.diesAlone) this.#supervisor.onLost(error)
+        else this.#supervisor.onAway(error)
       }
     } finally {
       clearTimeout(timer)

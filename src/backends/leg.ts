@@ -58,6 +58,8 @@ export interface UpstreamRequest {
   progress: boolean
   /** Progress (with the gateway's token) and log messages of this request. Absent: nobody takes any. */
   onNotification: ((notification: Notification) => void) | undefined
+  /** As `Context` has it. */
+  letGo?: ((retryMs: number) => void) | undefined
   /** Absent: a question of the backend is refused. */
   ask: Ask | undefined
   /** Definition of the tool that is called: some of its arguments may have to travel as headers. */
@@ -99,6 +101,8 @@ export interface Leg {
   /** The server keeps state behind this leg, so owners must not share it. */
   readonly keepsState: boolean
   readonly closed: boolean
+  /** It lives with a process or a connection of its own, whose end says nothing about other legs. */
+  readonly diesAlone: boolean
   /**
    * Throws `BACKEND_ERROR` (the backend's own JSON-RPC error), `BACKEND_UNREACHABLE`, `BACKEND_PROTOCOL`,
    * the signal's reason, or `SessionLost` when the request was not executed and a new leg may repeat it.

@@ -114,11 +114,21 @@ export class Supervisor {
     await this.#settled(PATIENCE_MS, signal)
   }
 
-  /** A process ended by itself, or hangs. */
+  /** A leg that lives with a connection of its own has lost it by itself, or hangs. */
   onLost(error: unknown): void {
     if (this.#closed) return
-    // Another process that runs says that the server can be had: one session's crash is its own.
-    if (this.#spec.endpoint.kind !== 'http' && this.#connections.pool.live().length > 0) return
+    // Another one that stands says that the server can be had: one session's crash is its own.
+    if (this.#connections.pool.live().length > 0) {
+      // A stateless one says nothing of the kind by itself.
+      if (this.#spec.endpoint.kind === 'http') this.connect()
+      return
+    }
+    this.onAway(error)
+  }
+
+  /** Nobody answers any more, over no connection. */
+  onAway(error: unknown): void {
+    if (this.#closed) return
     // After a time of health it is started again at once.
     const delay = this.#nextDelay()
     this.#failAndRetry(error, delay === FIRST_RETRY_MS ? 0 : delay)

@@ -103,6 +103,11 @@ export interface Context extends Caller {
   streaming: boolean
   /** Request-scoped notifications (progress, log messages) back to the caller. `undefined`: the caller takes none. */
   emit: ((notification: Notification) => void) | undefined
+  /**
+   * The backend has let go of this call's stream and wants to be asked again in so many milliseconds; the client may be let
+   * go as well (2025-11-25, transports, "Sending Messages to the Server"). Absent: it could not come back.
+   */
+  letGo?: ((retryMs: number) => void) | undefined
   /** `undefined`: the caller is asked by an outcome (modern), or cannot be asked. */
   ask: Ask | undefined
   /** Headers of the request, by lower-case name, where arguments may have to stand in them too (modern, HTTP). */

@@ -5,7 +5,12 @@ test('plain text travels as it is, everything else in base64', () => {
   expect(encodeHeaderValue('tool_name')).toBe('tool_name')
   expect(encodeHeaderValue('ä')).toBe('=?base64?w6Q=?=')
   expect(encodeHeaderValue('=?base64?YQ==?=')).toBe('=?base64?PT9iYXNlNjQ/WVE9PT89?=')
-  expect(decodeHeaderValue('=?BASE64?w6Q=?=')).toBe('ä')
+  expect(decodeHeaderValue('=?base64?w6Q=?=')).toBe('ä')
+})
+
+test('a sentinel in another case is plain text', () => {
+  expect(encodeHeaderValue('=?BASE64?YQ==?=')).toBe('=?BASE64?YQ==?=')
+  expect(decodeHeaderValue('=?BASE64?YQ==?=')).toBe('=?BASE64?YQ==?=')
 })
 
 test.each(['=?base64?w6Q?=', '=?base64?w6Q==?=', '=?base64?@?=', '=?base64?/w==?='])('%s is broken', (value) => {

@@ -22,7 +22,8 @@ export function nameSource(method: string, params: JsonObject): string | undefin
 }
 
 const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
-const SENTINEL = /^=\?base64\?(.*)\?=$/i
+/** Lower case alone (2026-07-28, transports, "Value Encoding"): a name that is written otherwise is meant as it stands. */
+const SENTINEL = /^=\?base64\?(.*)\?=$/
 
 /** A header value; text that a header cannot carry, or that looks encoded, goes as `=?base64?...?=`. */
 export function encodeHeaderValue(value: string): string {

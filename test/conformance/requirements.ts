@@ -46,7 +46,10 @@ const SKILLS: readonly Demand[] = [
 export const DEMANDED: Record<Revision, readonly Demand[]> = {
   '2025-11-25': [
     { scenario: 'server-session-lifecycle', succeed: ['server-session-terminated-returns-404'] },
-    { scenario: 'server-sse-polling', succeed: ['server-sse-priming-event', 'server-sse-retry-field'] },
+    {
+      scenario: 'server-sse-polling',
+      succeed: ['server-sse-priming-event', 'server-sse-retry-field', 'server-sse-disconnect-resume'],
+    },
     { scenario: 'json-schema-2020-12', succeed: ['sep-2106-anchor-keyword-preserved'] },
     ...SKILLS,
   ],

@@ -25,10 +25,11 @@ test('a failed check and a scenario without an end are shortfalls', () => {
 test('a demanded check must succeed: it may be neither absent, nor skipped, nor a warning', () => {
   const priming = 'server-sse-priming-event'
   const retry = 'server-sse-retry-field'
+  const resumed = check('server-sse-disconnect-resume', 'SUCCESS')
   const found = (checks: Check[]) => shortfalls('2025-11-25', 'server-sse-polling', checks).map((each) => each.check)
-  expect(found([check(priming, 'SUCCESS'), check(retry, 'SUCCESS')])).toEqual([])
-  expect(found([check(priming, 'SKIPPED')])).toEqual([priming, retry])
-  expect(found([check(priming, 'SUCCESS'), check(retry, 'WARNING')])).toEqual([retry])
+  expect(found([check(priming, 'SUCCESS'), check(retry, 'SUCCESS'), resumed])).toEqual([])
+  expect(found([check(priming, 'SKIPPED'), resumed])).toEqual([priming, retry])
+  expect(found([check(priming, 'SUCCESS'), check(retry, 'WARNING'), resumed])).toEqual([retry])
 })
 
 test('an exception excuses its check, or the scenario, and fails when it excuses nothing', () => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/inMemoryEventStore.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 
 import { httpConnector } from '../../src/backends/http/connector.ts'
 import type { Leg } from '../../src/backends/leg.ts'
@@ -13,6 +13,9 @@ import type { Ask } from '../../src/model/call.ts'
 import { Cancellation } from '../../src/model/cancellation.ts'
 import { GatewayError } from '../../src/model/errors.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
+import { connectHttp, textOf } from '../support/clients.ts'
+import { streamClient } from '../support/events.ts'
+import { startGateway } from '../support/gateway.ts'
 import { legContext, rawServer, toolCall } from '../support/legs.ts'
 import { waitFor } from '../support/processes.ts'
 import { pause } from '../support/script.ts'
@@ -279,4 +282,41 @@ test('an SDK server with an event store that closes the stream of a call is poll
   const reply = await leg.request(toolCall('reconnect'))
   expect(reply).toMatchObject({ value: { content: [{ text: 'after the gap' }] } })
   expect([leg.era, gets()]).toEqual(['legacy', 1])
+})
+
+describe('through the gateway', () => {
+  const polled = async (): Promise<{ url: string; gets: () => number }> => {
+    const { url, gets } = await sdkServer()
+    const gateway = await startGateway({ backends: [{ name: 'polled', url }] })
+    open.push(() => gateway.close())
+    await waitFor(() => gateway.gateway.current.keeper.catalogue.tools.size > 0)
+    return { url: gateway.url, gets }
+  }
+  const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'reconnect', arguments: {} } }
+
+  test('a client is let go as the gateway was, and comes back for the answer', async () => {
+    const { url } = await polled()
+    const client = await streamClient(url)
+    const post = await client.post(call)
+    expect(await post.ended).toBe(true)
+    expect(post.messages()).toEqual([])
+    expect(post.events.map(({ retry }) => retry)).toEqual([1000, 100])
+    const back = await client.get(post.lastId())
+    expect(await back.ended).toBe(true)
+    expect(back.messages()).toMatchObject([{ id: 7, result: { content: [{ text: 'after the gap' }] } }])
+  })
+
+  test('a client that could not come back is not let go', async () => {
+    const { url } = await polled()
+    const older = await streamClient(url, '2025-06-18')
+    const post = await older.post(call)
+    expect([post.type, await post.ended]).toEqual(['application/json', true])
+  })
+
+  test.each(['SDK v1, legacy', 'SDK v2, legacy', 'SDK v2, modern'] as const)('%s has its answer', async (kind) => {
+    const { url } = await polled()
+    const peer = await connectHttp(kind, url)
+    open.push(() => peer.close())
+    expect(textOf(await peer.call({ name: 'reconnect', arguments: {} }))).toBe('after the gap')
+  })
 })

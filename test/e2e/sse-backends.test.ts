@@ -31,6 +31,8 @@ interface SdkServer {
   servers: McpServer[]
   /** Ends every stream. */
   drop(): void
+  /** Ends the stream that was opened last. */
+  dropLatest(): void
   /** Ends the listener and every stream, and starts over on the same port. */
   restart(): Promise<void>
 }
@@ -76,6 +78,7 @@ async function sdkServer(): Promise<SdkServer> {
     requests,
     servers,
     drop,
+    dropLatest: () => void servers.at(-1)?.close(),
     restart: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
       drop()
@@ -132,6 +135,25 @@ describe.each([
     await waitFor(async () => textOf(await one.call({ name: 'count', arguments: {} })) === '1')
   })
 })
+
+test.each([{ transport: 'sse' }, {}])(
+  "the end of one client's stream is its own: the backend stays up (%j)",
+  async (options) => {
+    const server = await sdkServer()
+    const gateway = await startGateway({ backends: [{ name: 'old', url: server.url, headers: HEADERS, ...options }] })
+    open.push(() => gateway.close())
+    await waitFor(() => gateway.gateway.current.keeper.catalogue.tools.size > 0)
+    const clients = [await connectHttp('SDK v1, legacy', gateway.url), await connectHttp('SDK v2, legacy', gateway.url)]
+    open.push(...clients.map((client) => () => client.close()))
+    const count = async (client = clients[0]): Promise<string> =>
+      textOf(await client!.call({ name: 'count', arguments: {} }))
+    expect([await count(clients[0]), await count(clients[1])]).toEqual(['1', '1'])
+    server.dropLatest()
+    await pause(300, new AbortController().signal)
+    expect(gateway.events.filter(({ name }) => name === 'backend.failing')).toEqual([])
+    expect([await count(clients[0]), await count(clients[1])]).toEqual(['2', '1'])
+  },
+)
 
 interface Played {
   leg: Leg

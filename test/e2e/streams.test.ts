@@ -18,11 +18,12 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { httpConnector } from '../../src/backends/http/connector.ts'
 import type { Leg } from '../../src/backends/leg.ts'
 import { Cancellation } from '../../src/model/cancellation.ts'
+import type { Ask } from '../../src/model/call.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
 import { isObject } from '../../src/model/json.ts'
 import { connectHttp } from '../support/clients.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
-import { legContext, rawServer } from '../support/legs.ts'
+import { countingDeadline, legContext, rawServer, toolCall } from '../support/legs.ts'
 import { waitFor } from '../support/processes.ts'
 import { META, pause } from '../support/script.ts'
 import { modernRequest, resultOf } from '../support/wire.ts'
@@ -232,5 +233,121 @@ test('a session that serves modern callers is refused what it asks of nobody, an
   await waitFor(async () => {
     const { tools } = resultOf(await modernRequest(gateway.url, 1, 'tools/list'))
     return JSON.stringify(tools).includes('late')
+  })
+})
+
+describe('what a legacy server says about a call on the stream of the session', () => {
+  interface Stage {
+    leg: Leg
+    /** Starts a call, whose caller answers with its name. */
+    call: (name: string) => Promise<Call>
+    say: (message: JsonObject) => void
+    /** Answers to the server's questions. */
+    answers: JsonObject[]
+    deadline: ReturnType<typeof countingDeadline>
+  }
+  interface Call {
+    id: JsonValue
+    heard: string[]
+    end: () => Promise<void>
+  }
+
+  const stage = async (ask?: Ask): Promise<Stage> => {
+    const answers: JsonObject[] = []
+    const waiting = new Map<string, { id: JsonValue; response: ServerResponse }>()
+    let events: ServerResponse | undefined
+    const server = await rawServer((request, body, response) => {
+      if (request.method === 'GET') {
+        events = response.writeHead(200, { 'content-type': 'text/event-stream' })
+        return response.flushHeaders()
+      }
+      const { id, method, params } = body as { id?: JsonValue; method?: string; params?: JsonObject }
+      if (method === 'tools/call') return void waiting.set(params?.['name'] as string, { id: id ?? null, response })
+      if (method === undefined && body) answers.push(body)
+      if (method !== 'initialize') return void response.writeHead(202).end()
+      const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'raw', version: '1' } }
+      response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's' })
+      return void response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    })
+    open.push(() => server.close())
+    const connector = httpConnector({ kind: 'http', url: `${server.origin}/mcp`, headers: {} })
+    open.push(() => connector.close())
+    const leg = await connector.open('legacy', legContext(ask).context, new Cancellation())
+    await leg.listen([])
+    const deadline = countingDeadline()
+    const call = async (name: string): Promise<Call> => {
+      const heard: string[] = []
+      const reply = leg.request(
+        toolCall(name, {
+          deadline,
+          progress: true,
+          ask: async () => ({ roots: [{ uri: `file:///${name}` }] }),
+          onNotification: ({ method }) => heard.push(method),
+        }),
+      )
+      const { id, response } = await waitFor(() => waiting.get(name))
+      const end = async (): Promise<void> => {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [] } }))
+        await reply
+      }
+      return { id, heard, end }
+    }
+    const say = (message: JsonObject): void =>
+      void events?.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)
+    return { leg, call, say, answers, deadline }
+  }
+  const roots = (name: string) => ({ result: { roots: [{ uri: `file:///${name}` }] } })
+  const line: JsonObject = { method: 'notifications/message', params: { level: 'info', data: 'x' } }
+
+  test('belongs to the only one that is under way', async () => {
+    const { call, say, answers, deadline } = await stage()
+    const only = await call('only')
+    say(line)
+    say({ method: 'notifications/progress', params: { progressToken: only.id, progress: 1 } })
+    say({ id: 1, method: 'roots/list' })
+    await waitFor(() => answers.length > 0)
+    expect(answers).toMatchObject([{ id: 1, ...roots('only') }])
+    expect(only.heard).toEqual(['notifications/message', 'notifications/progress'])
+    await only.end()
+    expect(deadline.held).toBe(0)
+  })
+
+  test('waits until one is left that can have asked; the other has been answered', async () => {
+    const { call, say, answers } = await stage()
+    const [one, two] = [await call('one'), await call('two')]
+    say(line)
+    say({ method: 'notifications/progress', params: { progressToken: one.id, progress: 1 } })
+    say({ id: 1, method: 'roots/list' })
+    await waitFor(() => one.heard.length > 0)
+    expect(answers).toEqual([])
+    await two.end()
+    await waitFor(() => answers.length > 0)
+    expect(answers).toMatchObject([{ id: 1, ...roots('one') }])
+    expect([one.heard, two.heard]).toEqual([['notifications/progress'], []])
+    await one.end()
+  })
+
+  test('is refused when two may have asked', async () => {
+    const { call, say, answers } = await stage()
+    const calls = [await call('one'), await call('two')]
+    say({ id: 1, method: 'roots/list' })
+    await waitFor(() => answers.length > 0, 8000)
+    expect(answers).toMatchObject([{ id: 1, error: { code: -32601 } }])
+    for (const { end } of calls) await end()
+  }, 10_000)
+
+  test('goes to the client of the session, and no call of it counts as silent meanwhile', async () => {
+    let answer: ((result: JsonObject) => void) | undefined
+    const { call, say, answers, deadline } = await stage(() => new Promise((resolve) => (answer = resolve)))
+    const calls = [await call('one'), await call('two')]
+    say({ id: 1, method: 'roots/list' })
+    await waitFor(() => answer !== undefined)
+    expect(deadline.held).toBe(2)
+    answer?.({ roots: [] })
+    await waitFor(() => answers.length > 0)
+    expect(answers).toMatchObject([{ id: 1, result: { roots: [] } }])
+    expect(deadline.held).toBe(0)
+    for (const { end } of calls) await end()
   })
 })

@@ -365,7 +365,6 @@ async function respond(state: State, response: ServerResponse, asked: Asked): Pr
   const key = runningKey(session, id)
   state.running.set(key, abort)
   response.on('close', () => {
-    state.running.delete(key)
     if (response.writableFinished) return
     state.abandoned.push({ method, id })
     // A legacy disconnect is no cancellation (transports, "Disconnection").
@@ -389,7 +388,17 @@ async function respond(state: State, response: ServerResponse, asked: Asked): Pr
       openStream()
       writeEvent(response, { jsonrpc: '2.0', method, params })
     },
+    ask(method, params) {
+      openStream()
+      const id = `ask-${randomUUID()}`
+      return new Promise((resolve) => {
+        state.asked.set(id, resolve)
+        abort.signal.addEventListener('abort', () => resolve({}))
+        writeEvent(response, { jsonrpc: '2.0', id, method, params })
+      })
+    },
   })
+  state.running.delete(key)
   if (answer === undefined) return
   // A cancelled legacy request gets no answer; its stream ends.
   if (abort.signal.aborted) return void response.end()

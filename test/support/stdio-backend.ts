@@ -3,6 +3,7 @@
  * Tools: see `TOOLS`. What it read of cancellations and who it is can be asked with tools, since a test sees nothing else.
  */
 import { spawn } from 'node:child_process'
+import { appendFileSync, closeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { argv, env, exit, pid, stderr, stdin, stdout } from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,6 +22,7 @@ import {
   type Exchange,
   type Script,
 } from './script.ts'
+import { WORK_TOOL, work } from './work.ts'
 
 /** The one argument, as JSON. */
 export interface StdioOptions extends Partial<Omit<Script, 'call'>> {
@@ -40,6 +42,8 @@ export interface StdioOptions extends Partial<Omit<Script, 'call'>> {
   exitAtStart?: number
   /** Nothing is read for so long. */
   slowStartMs?: number
+  /** A file to which the tool `work` adds what it does. SIGUSR2 closes stdout. */
+  notes?: string
 }
 
 const tool = (name: string, description: string, properties: JsonObject = {}): JsonObject => ({
@@ -59,6 +63,7 @@ const TOOLS: JsonObject[] = [
     delayMs: { type: 'integer' },
   }),
   tool('cancelled', 'The request ids that were cancelled, as JSON'),
+  WORK_TOOL,
   tool('crash', 'Exits with code 3 without an answer'),
   tool('update', 'Tells whoever follows the resource `uri` that it has changed', { uri: { type: 'string' } }),
   tool('followed', 'Whether the resource `uri` is followed in this process', { uri: { type: 'string' } }),
@@ -71,6 +76,8 @@ const running = new Map<JsonValue, AbortController>()
 const listening = new Map<JsonValue, JsonObject>()
 const subscriptions = new Set<string>()
 const cancelled: JsonValue[] = []
+const asked = new Map<JsonValue | undefined, (response: JsonObject) => void>()
+let questions = 0
 let initialized = false
 let counter = 0
 
@@ -82,6 +89,7 @@ if (options.stubborn) {
   process.on('SIGTERM', () => undefined)
   setInterval(() => undefined, 60_000)
 }
+if (options.notes !== undefined) process.on('SIGUSR2', () => closeSync(1))
 for (const line of options.banner ?? []) stdout.write(`${line}\n`)
 if (options.chatter !== undefined) stderr.write(`${options.chatter}\n`)
 if (options.exitAtStart !== undefined) exit(options.exitAtStart)
@@ -101,7 +109,8 @@ function readOptions(): StdioOptions {
 
 async function receive(line: string): Promise<void> {
   const message: unknown = JSON.parse(line)
-  if (!isObject(message) || typeof message['method'] !== 'string') return
+  if (!isObject(message)) return
+  if (typeof message['method'] !== 'string') return asked.get(message['id'])?.(message)
   if (options.chatter !== undefined) stderr.write(`${options.chatter}: ${message['method']}\n`)
   const params = isObject(message['params']) ? message['params'] : {}
   const id = message['id']
@@ -138,7 +147,15 @@ async function respond(era: 'legacy' | 'modern', method: string, id: JsonValue, 
   const abort = new AbortController()
   running.set(id, abort)
   const notify = (method: string, params: JsonObject) => send({ method, params })
-  const answer = await perform(script, method, { era, params, subscriptions, notify, signal: abort.signal })
+  const ask: Exchange['ask'] = (method, params) => {
+    const id = `ask-${++questions}`
+    return new Promise((resolve) => {
+      asked.set(id, resolve)
+      abort.signal.addEventListener('abort', () => resolve({}))
+      send({ id, method, params })
+    })
+  }
+  const answer = await perform(script, method, { era, params, subscriptions, notify, ask, signal: abort.signal })
   running.delete(id)
   if (answer !== undefined && !abort.signal.aborted) send({ ...answer, id })
 }
@@ -164,6 +181,8 @@ async function call(name: string, args: JsonObject, exchange: Exchange): Promise
       return text(JSON.stringify(cancelled))
     case 'slow':
       return slow(args, exchange)
+    case 'work':
+      return work(args, exchange, (what) => appendFileSync(options.notes!, `${pid} ${what}\n`))
     case 'crash':
       return exit(3)
     case 'update':

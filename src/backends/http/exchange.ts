@@ -40,6 +40,8 @@ export interface ExchangeOptions {
   onMessage: ((message: Message) => void) | undefined
   /** Opens an event stream that broke off again, at a position of it. Absent: the server does not keep events. */
   resume: Resume | undefined
+  /** The server has ended the stream on purpose, and named the time after which it wants to be asked again. */
+  onLetGo?: ((retryMs: number) => void) | undefined
 }
 
 /** Sends a GET with `Last-Event-ID`. */
@@ -139,6 +141,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
   onResponseEnd(): void {
     switch (this.#mode) {
       case 'sse':
+        if (this.#resume()) this.#letGo()
+        else this.#fail(unanswered())
+        return
       case 'resuming':
         if (!this.#resume()) this.#fail(unanswered())
         return
@@ -194,6 +199,11 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
     if (!resume || !this.#resumption?.again((position) => resume(this, position))) return false
     this.#mode = 'resuming'
     return true
+  }
+
+  #letGo(): void {
+    const retryMs = this.#resumption?.namedMs
+    if (retryMs !== undefined) this.#options.onLetGo?.(retryMs)
   }
 
   #onResumed(status: number, headers: Headers): void {

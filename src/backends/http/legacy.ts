@@ -2,8 +2,11 @@ import type { Dispatcher } from 'undici'
 import type { Leg, LegContext, Reply, UpstreamRequest } from '../leg.ts'
 import { EraChanged, SessionLost } from '../leg.ts'
 import { Cancellation } from '../../model/cancellation.ts'
+import type { Link } from '../../model/chain.ts'
+import { Chain } from '../../model/chain.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
+import type { Message } from '../../protocol/jsonrpc.ts'
 import { notificationText, upstreamId } from '../../protocol/jsonrpc.ts'
 import { LATEST_LEGACY } from '../../protocol/revisions.ts'
 import { legacyParams } from '../../protocol/translate.ts'
@@ -11,12 +14,20 @@ import type { Welcome } from '../welcome.ts'
 import { readInitialized } from '../welcome.ts'
 import { Succession } from '../succession.ts'
 import { ChangeStream } from './change-stream.ts'
+import type { Scope } from '../answers.ts'
 import { Answers, resultOf } from '../answers.ts'
+import { Attribution, together } from '../attribution.ts'
 import type { Answer } from './exchange.ts'
 import { UpstreamLogLevel } from '../log-level.ts'
 import { forgotSession, refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, STREAM_HEADERS, networkFault } from './wire.ts'
+
+/** A call that may be meant by what the server says on the stream of the session. */
+interface Running extends Link {
+  readonly id: number
+  readonly scope: UpstreamRequest
+}
 
 /** A session with a legacy server over streamable HTTP (2025-03-26 .. 2025-11-25). */
 export class LegacyHttpLeg implements Leg {
@@ -25,11 +36,14 @@ export class LegacyHttpLeg implements Leg {
   readonly capabilities: JsonObject
   readonly instructions: string | undefined
   readonly keepsState: boolean
+  readonly diesAlone = false
   readonly #wire: HttpWire
   readonly #context: LegContext
   readonly #headers: string[]
   readonly #streamHeaders: string[]
   readonly #answers: Answers
+  readonly #running = new Chain<Running>()
+  readonly #attribution: Attribution<Running>
   readonly #logLevel = new UpstreamLogLevel()
   readonly #stream = new Succession()
   /** Settles when the stream stands, or cannot. */
@@ -49,6 +63,7 @@ export class LegacyHttpLeg implements Leg {
     this.#headers = wire.headers([...JSON_HEADERS, ...own])
     this.#streamHeaders = wire.headers([...STREAM_HEADERS, ...own])
     this.#answers = new Answers(context, (text) => this.#send(text))
+    this.#attribution = new Attribution(context, this.#answers)
   }
 
   /** After `initialize` was answered. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered. */
@@ -72,6 +87,8 @@ export class LegacyHttpLeg implements Leg {
     const { method, signal } = request
     await this.#logLevel.raise(request, this)
     const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
+    const running: Running = { id, scope: request, previous: undefined, next: undefined }
+    this.#running.add(running)
     let answer: Answer
     try {
       answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
@@ -82,11 +99,17 @@ export class LegacyHttpLeg implements Leg {
         maxMessageBytes: this.#context.maxMessageBytes,
         onMessage: (message) => this.#answers.take(message, request),
         resume: this.#openStream,
+        onLetGo: request.letGo,
       })
     } catch (error) {
       if (signal.cancelled) this.#cancel(id, signal)
-      throw networkFault(error, this.#wire.address)
+      const fault = networkFault(error, this.#wire.address)
+      this.#answers.lost(request, fault)
+      throw fault
+    } finally {
+      this.#running.remove(running)
     }
+    this.#attribution.settled(running)
     if (answer.kind === 'stream') {
       signal.onCancel(() => this.#cancel(id, signal))
       return answer
@@ -115,7 +138,7 @@ export class LegacyHttpLeg implements Leg {
     this.#listening ??= this.#stream.replace(({ acknowledged, refused }) => {
       return new ChangeStream({
         open: this.#openStream,
-        onMessage: (message) => this.#answers.take(message, undefined),
+        onMessage: (message) => this.#onMessage(message),
         onGap: () => {
           this.#context.onListChanged()
           this.#context.onGap()
@@ -129,6 +152,40 @@ export class LegacyHttpLeg implements Leg {
     return this.#listening
   }
 
+  /**
+   * What comes on the stream of the session. Servers put there what belongs to a call, too, when they have lost sight of
+   * it (it "SHOULD be unrelated": 2025-11-25, transports, "Listening for messages from the server").
+   */
+  #onMessage(message: Message): void {
+    const running = [...this.#running].reverse()
+    if (message.kind === 'request') this.#onQuestion(message, running)
+    else if (message.kind === 'notification') this.#answers.take(message, this.#hearer(message, running))
+  }
+
+  #onQuestion(message: Message & { kind: 'request' }, running: readonly Running[]): void {
+    const client = this.#context.client()
+    const caller = running.at(-1)?.scope.caller
+    if (!client || !caller) return this.#attribution.question(message, running)
+    // The session's client is asked where it listens for such; whichever call waits for the answer is not silent.
+    const deadline = together(running)
+    deadline.touch()
+    const { ask } = client
+    const scope = { caller, ask, deadline, signal: new Cancellation(), progress: false, onNotification: undefined }
+    this.#answers.take(message, scope)
+  }
+
+  #hearer({ method, params }: Message & { kind: 'notification' }, running: readonly Running[]): Scope | undefined {
+    switch (method) {
+      case 'notifications/progress':
+        return running.find(({ id }) => id === params['progressToken'])?.scope
+      case 'notifications/message':
+        return this.#context.client() ? undefined : this.#attribution.hearer(running)
+      case 'notifications/cancelled':
+        this.#attribution.drop(JSON.stringify(params['requestId']))
+    }
+    return undefined
+  }
+
   readonly #openStream = (handler: Dispatcher.DispatchHandler, position: string | undefined): void => {
     const headers = this.#streamHeaders
     this.#wire.open(undefined, position === undefined ? headers : [...headers, 'last-event-id', position], handler)
@@ -138,6 +195,7 @@ export class LegacyHttpLeg implements Leg {
     if (this.closed) return
     this.closed = true
     this.#stream.close()
+    this.#attribution.end()
     this.#answers.end(new GatewayError('CANCELLED', 'the connection to the backend has ended'))
     if (this.keepsState && !this.#lost) {
       await new Promise<void>((resolve) => {

@@ -27,6 +27,7 @@ export class ModernHttpLeg implements Leg {
   readonly capabilities: JsonObject
   readonly instructions: string | undefined
   readonly keepsState = false
+  readonly diesAlone = false
   readonly #wire: HttpWire
   readonly #context: LegContext
   readonly #headers: readonly string[]
@@ -67,7 +68,11 @@ export class ModernHttpLeg implements Leg {
     if (answer.kind === 'stream') return answer
     if (isLegacyRefusal(answer)) throw new EraChanged('modern')
     if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
-    return { kind: 'result', value: resultOf(answer.message), era: 'modern' }
+    const { message } = answer
+    // Another server may stand there now.
+    if (message.kind === 'error' && message.error.code === JSONRPC.unsupportedProtocolVersion)
+      throw new EraChanged('modern')
+    return { kind: 'result', value: resultOf(message), era: 'modern' }
   }
 
   #headersFor(method: string, params: JsonObject, tool?: JsonObject): string[] {

@@ -14,6 +14,8 @@ const MAX_ATTEMPTS = 5
 export class Resumption {
   #lastEventId: string | undefined
   #retryMs = RETRY_MS
+  /** When the server wants to be asked again, milliseconds; absent: it has not said. */
+  namedMs: number | undefined
   #attempts = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -23,7 +25,7 @@ export class Resumption {
       this.#lastEventId = lastEventId
       this.#attempts = 0
     }
-    if (retryMs !== undefined) this.#retryMs = Math.min(retryMs, LAST_RETRY_MS)
+    if (retryMs !== undefined) this.#retryMs = this.namedMs = Math.min(retryMs, LAST_RETRY_MS)
   }
 
   /** Opens the stream at its position when the server wants it. `false`: there is no position, or no hope. */

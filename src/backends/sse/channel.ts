@@ -139,9 +139,11 @@ class EventStream implements Dispatcher.DispatchHandler {
     const headers = wire.headers(JSON_HEADERS)
     // Messages that the server has not taken yet.
     const posts = new Set<Cancellation>()
+    let unread = 0
     const post = async (text: string, done: Parameters<ChannelWire['write']>[1]): Promise<void> => {
       const signal = new Cancellation()
       posts.add(signal)
+      unread += text.length
       let fault: Error | undefined
       try {
         const answer = await wire.postOwn(text, headers, { id: undefined, signal, maxMessageBytes }, path)
@@ -150,12 +152,16 @@ class EventStream implements Dispatcher.DispatchHandler {
         fault = error as Error
       }
       posts.delete(signal)
+      unread -= text.length
       done?.(fault)
     }
     const isEnded = (): boolean => this.#end !== undefined
     return {
       get ended() {
         return isEnded()
+      },
+      get unread() {
+        return unread
       },
       write: (text, done) => void post(text, done),
       fault: (error, repeatable) => (error instanceof SessionLost && !repeatable ? forgetfulServer() : error),

@@ -9,6 +9,8 @@ import { TextLines } from './text-lines.ts'
 
 /** Lines of stderr that explain an early exit. */
 const LAST_WORDS = 3
+/** A process that has closed its output ends within this time, or never answers again. */
+const MUTE_MS = 500
 
 /** The standard streams of a process: one message a line, both ways. Throws `BACKEND_UNREACHABLE` when there is none. */
 export async function openProcess(endpoint: StdioEndpoint, context: LegContext): Promise<Channel> {
@@ -17,12 +19,16 @@ export async function openProcess(endpoint: StdioEndpoint, context: LegContext):
     get ended() {
       return server.ended
     },
+    get unread() {
+      return server.unread
+    },
     write: (text, done) => server.write(`${text}\n`, done),
     // It ended before it had read all of it; how it ended says more to whoever cannot try again.
     fault: (_error, repeatable) => (repeatable ? new SessionLost() : undefined),
     close: () => server.stop(),
   })
   readMessageLines(server, channel, context)
+  server.stdout?.once('end', () => void setTimeout(endMute, MUTE_MS, server, channel).unref())
   const lastWords = readErrorLines(server, context, secretsOf(endpoint))
   server.exited.then(
     (how) => {
@@ -35,6 +41,13 @@ export async function openProcess(endpoint: StdioEndpoint, context: LegContext):
     () => {},
   )
   return channel
+}
+
+/** How a process ended says more than that its output did: that it lives on is the exception. */
+function endMute(server: ServerProcess, channel: Channel): void {
+  if (server.ended) return
+  channel.fail(new GatewayError('BACKEND_UNREACHABLE', 'the process closed its output'))
+  server.stop().catch(() => {})
 }
 
 function readMessageLines(server: ServerProcess, channel: Channel, context: LegContext): void {

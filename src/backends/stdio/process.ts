@@ -88,6 +88,11 @@ export class ServerProcess {
     return this.#exit !== undefined
   }
 
+  /** Bytes that it has not read yet. */
+  get unread(): number {
+    return this.#child.stdin?.writableLength ?? 0
+  }
+
   /** `done` is told of an error when the process ended before it had read all of the text. */
   write(text: string, done?: (error: Error | null | undefined) => void): void {
     this.#child.stdin?.write(text, done)

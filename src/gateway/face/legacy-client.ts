@@ -52,11 +52,6 @@ export class LegacyClient implements ClientPort, Caller {
     this.#deliver = deliver
   }
 
-  /** Whether it has been asked something and has not answered. */
-  get isAsked(): boolean {
-    return this.#pending.size > 0
-  }
-
   readonly ask: Ask = (question, signal) => this.askOver(this.#deliver, question, signal)
 
   /** Asks over the stream of a request of the client. */

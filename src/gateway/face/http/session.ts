@@ -29,7 +29,8 @@ export class Session extends LegacyClient {
   }
 
   get idle(): boolean {
-    return !this.streams.connected && this.running.size === 0 && !this.isAsked
+    // A question keeps nothing alive: a client that is gone will never answer it.
+    return !this.streams.connected && this.running.size === 0
   }
 
   /** A GET: a new stream, or one that was lost. */

@@ -27,6 +27,8 @@ interface Open {
   signal: Cancellation
   /** The request that it was asked on account of; absent: it belongs to none. */
   scope: Scope | undefined
+  /** When it came, by the monotonic clock. */
+  since: number
 }
 
 /** What the gateway does with messages of a backend that are no answer to a request of ours. */
@@ -53,6 +55,13 @@ export class Answers {
   askerOf(params: JsonObject): Ask | undefined {
     const task = relatedTaskOf(params)
     return task === undefined ? undefined : this.#context.tasks.asker(task)
+  }
+
+  /** Whether a question that came of this request has waited for its answer for more than `ms`. */
+  waitsLonger(request: Scope | undefined, ms: number): boolean {
+    const before = performance.now() - ms
+    for (const { scope, since } of this.#open.values()) if (scope === request && since <= before) return true
+    return false
   }
 
   /** Whether a notification of the client is for this backend: the state of a task is told only to the one who wanted it. */
@@ -101,7 +110,7 @@ export class Answers {
       return
     }
     const signal = new Cancellation()
-    this.#open.set(id, { signal, scope: this.askerOf(params) ? undefined : scope })
+    this.#open.set(id, { signal, scope: this.askerOf(params) ? undefined : scope, since: performance.now() })
     signal.onCancel(() => this.#open.delete(id))
     const text = (reply: string): void => {
       if (this.#open.get(id)?.signal === signal) this.#open.delete(id)
@@ -127,7 +136,10 @@ export class Answers {
     const ask: Ask | undefined = asker ?? scope?.ask ?? this.#context.client()?.ask
     // The backend asked on its own account, and nobody can tell whom.
     if (!ask) {
-      throw new GatewayError('METHOD_UNKNOWN', `Method not found: ${method} belongs to no request of a client`)
+      throw new GatewayError(
+        'METHOD_UNKNOWN',
+        `Method not found: ${method} does not say to which request it belongs, and no client can be named with certainty`,
+      )
     }
     scope?.signal.onCancel((reason) => signal.cancel(reason))
     // The call has been given up: its client is gone.

@@ -13,15 +13,24 @@ export interface Candidate {
 
 type Question = Message & { kind: 'request' }
 
+/** A server that asks several things at once does so within this time; a call that has waited longer has asked them all. */
+const BURST_MS = 1000
+/** A server may not notice that a call was given up, and ask about it; for about this long. */
+const LINGER_MS = 30_000
+const MAX_LINGERING = 1000
+
 /**
- * Which call a message belongs to that does not say so itself. Everybody's calls on one connection may be meant; an
- * answer must never come from the wrong one, so a question waits until one call is left that can have asked it.
- * Candidates are given with the oldest first.
+ * Which call a message belongs to that does not say so itself. Candidates are given with the oldest first.
+ *
+ * Where strangers share a connection, a question is put only to the one call that can be meant: before a wrong person it
+ * would be worse than a tool that fails. Where all calls are one client's, a wrong guess costs little.
  */
 export class Attribution<Call extends Candidate> {
   readonly #context: LegContext
   readonly #answers: Answers
   readonly #undecided = new Undecided<Call>()
+  /** When calls were given up. */
+  readonly #lingering: number[] = []
 
   constructor(context: LegContext, answers: Answers) {
     this.#context = context
@@ -32,12 +41,12 @@ export class Attribution<Call extends Candidate> {
     const { id } = message
     if (this.#undecided.has(id)) return
     const candidates = running.filter(({ scope }) => scope?.ask)
+    if (!this.#context.oneClient()) return this.#take(message, this.#onlyOne(candidates))
     const scope = this.#meant(candidates)
     if (scope || candidates.length === 0 || !this.#mayAsk(message) || this.#answers.askerOf(message.params)) {
-      this.#take(message, scope)
-      return
+      return this.#take(message, scope)
     }
-    this.#undecided.hold(id, candidates, (chosen) => this.#take(message, chosen?.scope))
+    this.#undecided.hold(id, candidates, (chosen) => this.#take(message, (chosen ?? this.#likely(candidates))?.scope))
   }
 
   /** Whom a notification is for. `undefined`: nobody knows. */
@@ -48,6 +57,13 @@ export class Attribution<Call extends Candidate> {
   /** The call was answered. */
   settled(call: Call): void {
     this.#undecided.settled(call)
+  }
+
+  /** Its caller wants no answer to the call any more. */
+  abandoned({ scope }: Call): void {
+    if (!scope?.ask || this.#context.oneClient()) return
+    this.#lingering.push(performance.now())
+    if (this.#lingering.length > MAX_LINGERING) this.#lingering.shift()
   }
 
   /** The server does not want to know any more: JSON text of the id of its question. */
@@ -62,6 +78,21 @@ export class Attribution<Call extends Candidate> {
   #take(message: Question, scope: Scope | undefined): void {
     scope?.deadline?.touch()
     this.#answers.take(message, scope)
+  }
+
+  /** Of calls of strangers. */
+  #onlyOne(candidates: readonly Call[]): Scope | undefined {
+    const since = performance.now() - LINGER_MS
+    while (this.#lingering[0] !== undefined && this.#lingering[0] < since) this.#lingering.shift()
+    if (this.#lingering.length > 0) return undefined
+    const [first, second] = candidates.filter(({ scope }) => !this.#answers.waitsLonger(scope, BURST_MS))
+    return first && !second ? first.scope : undefined
+  }
+
+  /** Of calls of one client: the oldest that does not wait for an answer already. */
+  #likely(candidates: readonly Call[]): Call | undefined {
+    const open = candidates.filter(({ scope }) => !scope?.signal.cancelled)
+    return open.find(({ scope }) => !this.#answers.waitsLonger(scope, 0)) ?? open[0]
   }
 
   /** The only one that can be meant; `undefined` when there are several. */

@@ -92,7 +92,10 @@ export class Channel implements MessageSink {
       const listens = method === 'subscriptions/listen'
       this.#pending.set(id, { resolve, reject, scope, onAcknowledged, listens })
       signal?.onCancel((reason) => {
-        if (!this.#pending.delete(id)) return
+        const pending = this.#pending.get(id)
+        if (!pending) return
+        this.#pending.delete(id)
+        this.#attribution.abandoned(pending)
         this.notify('notifications/cancelled', { requestId: id, reason: reason.message })
         reject(reason)
       })

@@ -3,7 +3,7 @@ import type { Caller, ClientPort } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { OwnerKey } from '../model/ids.ts'
-import { GATEWAY_OWNER } from '../model/ids.ts'
+import { GATEWAY_OWNER, isOneClient } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Profile } from '../model/profile.ts'
 import { NO_PROFILE } from '../model/profile.ts'
@@ -33,7 +33,7 @@ const NO_CONNECTOR: Connector = {
 }
 
 /** What all legs of one backend have in common. */
-export interface Hub extends Omit<LegContext, 'profile' | 'client' | 'onUpdated' | 'onGap'> {
+export interface Hub extends Omit<LegContext, 'profile' | 'client' | 'oneClient' | 'onUpdated' | 'onGap'> {
   /** The legacy client that owns a connection, while it is there. */
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   /** As `LegContext` has them, of one leg. */
@@ -166,7 +166,7 @@ export class Connections {
     let opened: Leg | undefined
     const { clientOf, ...hub } = this.#context
     // A server may ask before the handshake is over, and a connection may pass to its first client.
-    const client = (): ClientPort | undefined => clientOf((opened && this.pool.slotOf(opened)?.owner) ?? owner)
+    const ownerNow = (): OwnerKey => (opened && this.pool.slotOf(opened)?.owner) ?? owner
     const onListChanged = (): void => {
       const slot = opened && this.pool.slotOf(opened)
       if (slot && slot.owner !== GATEWAY_OWNER) this.ownLists.announced(slot)
@@ -176,7 +176,8 @@ export class Connections {
     const context: LegContext = {
       ...hub,
       profile,
-      client,
+      client: () => clientOf(ownerNow()),
+      oneClient: () => isOneClient(ownerNow()),
       onListChanged,
       onUpdated: (params) => opened && hub.onUpdated(opened, params),
       onGap: () => opened && hub.onGap(opened),
@@ -215,7 +216,13 @@ export class Connections {
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to the search for a second era')
     const timer = setTimeout(() => signal.cancel(late), SECOND_ERA_MS).unref()
     const nothing = (): void => {}
-    const deaf = { profile: NO_PROFILE, client: () => undefined, onUpdated: nothing, onGap: nothing }
+    const deaf = {
+      profile: NO_PROFILE,
+      client: () => undefined,
+      oneClient: () => false,
+      onUpdated: nothing,
+      onGap: nothing,
+    }
     this.#connector
       .open(era, { ...this.#context, ...deaf }, signal)
       .then(async (leg) => {

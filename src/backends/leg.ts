@@ -43,6 +43,8 @@ export interface LegContext {
   profile: Profile
   /** The one legacy client that this leg belongs to, if there is one: it hears what no request of its own has caused. */
   client: () => ClientPort | undefined
+  /** Whether all calls on this leg are one client's, or strangers may share it. */
+  oneClient: () => boolean
 }
 
 export interface UpstreamRequest {

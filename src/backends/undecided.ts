@@ -1,5 +1,5 @@
 /** How long a question waits for the calls that did not ask it to be answered. */
-const HOLD_MS = 5000
+const HOLD_MS = 300
 const MAX_HELD = 100
 
 interface Held<Candidate> {
@@ -19,7 +19,7 @@ export class Undecided<Candidate> {
     return this.#held.has(id)
   }
 
-  /** Calls `decide` once: with the only candidate that is left, or with `undefined` after 5 s. */
+  /** Calls `decide` once: with the only candidate that is left, or with `undefined` after 300 ms. */
   hold(id: string, candidates: readonly Candidate[], decide: (chosen: Candidate | undefined) => void): void {
     if (this.#held.size >= MAX_HELD) return decide(undefined)
     const timer = setTimeout(() => this.#decide(id, undefined), HOLD_MS).unref()

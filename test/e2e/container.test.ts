@@ -127,6 +127,7 @@ function scene(play: string, given: Partial<ContainerEndpoint> = {}) {
     tasks: { shown: (id: string) => id, native: (id: string) => id } as never,
     profile: NO_PROFILE,
     client: () => undefined,
+    oneClient: () => false,
     onLost: (error) => lost.push(error.message),
   }
   const connector = containerConnector({

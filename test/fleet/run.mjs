@@ -10,6 +10,8 @@ const INSTALL_LIMIT_MS = 15 * 60_000
 const TESTS_LIMIT_MS = 10 * 60_000
 /** By default npm waits up to five minutes for each of three attempts. */
 const IMPATIENT = ['--fetch-timeout=60000', '--fetch-retries=1', '--fetch-retry-mintimeout=1000']
+/** A quarter of the size: drivers, runtimes and canvases, of which no probe needs one. */
+const LEAN = ['--ignore-scripts', '--omit=optional', '--prefer-offline', '--no-audit', '--no-fund']
 
 const fleet = fileURLToPath(new URL('.', import.meta.url))
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -19,7 +21,7 @@ const installed = timeOf('node_modules/.package-lock.json')
 if (installed < timeOf('package-lock.json')) {
   console.log('installing the servers of test/fleet (once, about 1 GB)')
   // On Windows npm is a script, which only a shell starts.
-  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--prefer-offline', ...IMPATIENT], {
+  const npm = spawnSync('npm', ['ci', ...LEAN, ...IMPATIENT], {
     cwd: fleet,
     stdio: 'inherit',
     shell: process.platform === 'win32',

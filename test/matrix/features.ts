@@ -6,7 +6,26 @@ import type { JsonObject } from '../../src/model/json.ts'
 import { META } from '../support/script.ts'
 import { waitFor } from '../support/processes.ts'
 import { CONTENT, ROOTS, SAMPLED, type MatrixClient } from './peers/clients.ts'
-import { FORM, LEVELS, LINK, LINK_ID, LOGGER, SAMPLING, STEPS, lineAt, type ToolName } from './peers/offer.ts'
+import {
+  FORM,
+  LEVELS,
+  LINK,
+  LINK_ID,
+  LOGGER,
+  PROMPTS,
+  SAMPLING,
+  STEPS,
+  TOOLS,
+  contentsOf,
+  greeting,
+  lineAt,
+  resourcesOf,
+  skillOf,
+  templatesOf,
+  text,
+  vendorMethodOf,
+  type ToolName,
+} from './peers/offer.ts'
 import type { FeatureName, LegKind } from './requirements/features.ts'
 import { backendName } from './setup.ts'
 
@@ -23,10 +42,10 @@ class Cell {
   readonly backend: LegKind
   readonly name: string
 
-  constructor(client: MatrixClient, backend: LegKind) {
+  constructor(client: MatrixClient, backend: LegKind, name: string) {
     this.client = client
     this.backend = backend
-    this.name = backendName(backend)
+    this.name = name
   }
 
   call(tool: ToolName, args: JsonObject = {}, options: Parameters<MatrixClient['call']>[2] = {}): Promise<unknown> {
@@ -38,12 +57,55 @@ class Cell {
   }
 }
 
-export async function checkFeature(feature: FeatureName, client: MatrixClient, backend: LegKind): Promise<void> {
+export async function checkFeature(
+  feature: FeatureName,
+  client: MatrixClient,
+  backend: LegKind,
+  name = backendName(backend),
+): Promise<void> {
   client.reset()
-  await CHECKS[feature](new Cell(client, backend))
+  await CHECKS[feature](new Cell(client, backend, name))
 }
 
 const CHECKS: Record<FeatureName, (cell: Cell) => Promise<void>> = {
+  async tools(cell) {
+    const listed = await cell.client.tools()
+    for (const { name } of TOOLS) expect(listed).toContain(`${cell.name}_${name}`)
+    const args = { key: 'ünï\u2028', zero: 0, none: null, deep: [{ a: '' }] }
+    expect(await cell.call('echo', args)).toEqual(args)
+  },
+
+  async resources({ client, name }) {
+    const { resources } = await client.request('resources/list')
+    for (const resource of resourcesOf(name)) expect(resources).toContainEqual(resource)
+    const { resourceTemplates } = await client.request('resources/templates/list')
+    for (const template of templatesOf(name)) expect(resourceTemplates).toContainEqual(template)
+    for (const uri of [`matrix://${name}/one`, `matrix://${name}/of-a-template`]) {
+      expect(await client.request('resources/read', { uri })).toMatchObject(contentsOf(uri))
+    }
+  },
+
+  async prompts({ client, name }) {
+    const { prompts } = await client.request('prompts/list')
+    for (const prompt of PROMPTS) expect(prompts).toContainEqual({ ...prompt, name: `${name}_${prompt.name}` })
+    const got = await client.request('prompts/get', { name: `${name}_greet`, arguments: { who: 'Ada' } })
+    expect(got).toMatchObject(greeting('Ada'))
+  },
+
+  async completion({ client, name }) {
+    const rest = { argument: { name: 'id', value: 'a' }, context: { arguments: { other: 'x' } } }
+    const template = { type: 'ref/resource', uri: templatesOf(name)[0]!.uriTemplate }
+    const prompt = { type: 'ref/prompt', name: 'greet' }
+    for (const [shown, ref] of [
+      [template, template],
+      [{ ...prompt, name: `${name}_greet` }, prompt],
+    ] as const) {
+      const { completion } = await client.request('completion/complete', { ref: shown, ...rest })
+      const [said] = (completion as { values: string[] }).values
+      expect(JSON.parse(said!)).toEqual({ ref, ...rest })
+    }
+  },
+
   async 'elicitation-form'(cell) {
     expect(await cell.call('ask-form')).toEqual({ action: 'accept', content: CONTENT })
     expect(cell.client.asked).toEqual([{ method: 'elicitation/create', params: { mode: 'form', ...FORM } }])
@@ -188,6 +250,64 @@ const CHECKS: Record<FeatureName, (cell: Cell) => Promise<void>> = {
     await waitFor(() => client.heard('notifications/tools/list_changed').length > 0, 3000, 'the notification')
     expect(await client.tools()).toContain(shown)
     await stop()
+  },
+
+  async 'core-tasks'({ client, name }) {
+    const begin = async (key: string) => {
+      const { task } = await client.request('tools/call', { name: `${name}_labour`, arguments: { key }, task: {} })
+      expect(task).toMatchObject({ status: 'working', ttl: 60_000 })
+      const { taskId } = task as { taskId: string }
+      expect(taskId).not.toContain('labour')
+      return taskId
+    }
+    const [taskId, endless] = [await begin(newKey()), await begin('endless')]
+    expect(await client.request('tasks/get', { taskId })).toMatchObject({ taskId, status: 'completed' })
+    expect(await client.request('tasks/result', { taskId })).toEqual({
+      ...text('laboured'),
+      _meta: { 'io.modelcontextprotocol/related-task': { taskId } },
+    })
+    const { tasks } = await client.request('tasks/list')
+    expect(tasks).toMatchObject(
+      expect.arrayContaining([expect.objectContaining({ taskId }), expect.objectContaining({ taskId: endless })]),
+    )
+    const cancelled = { taskId: endless, status: 'cancelled' }
+    expect(await client.request('tasks/cancel', { taskId: endless })).toMatchObject(cancelled)
+    expect(await client.request('tasks/get', { taskId: endless })).toMatchObject(cancelled)
+  },
+
+  async 'tasks-extension'({ client, name }) {
+    const begin = async () => {
+      const task = await client.request('tools/call', { name: `${name}_toil`, arguments: {} })
+      expect(task).toMatchObject({ resultType: 'task', status: 'working', ttlMs: 60_000 })
+      const { taskId } = task as { taskId: string }
+      expect(taskId).not.toContain('toil')
+      return taskId
+    }
+    const [taskId, other] = [await begin(), await begin()]
+    expect(await client.request('tasks/get', { taskId })).toMatchObject({
+      taskId,
+      status: 'input_required',
+      inputRequests: { form: { method: 'elicitation/create', params: FORM } },
+    })
+    const inputResponses = { form: { action: 'accept', content: CONTENT } }
+    await client.request('tasks/update', { taskId, inputResponses })
+    const completed = { taskId, status: 'completed', result: text(inputResponses) }
+    expect(await client.request('tasks/get', { taskId })).toMatchObject(completed)
+    await client.request('tasks/cancel', { taskId: other })
+    expect(await client.request('tasks/get', { taskId: other })).toMatchObject({ taskId: other, status: 'cancelled' })
+  },
+
+  async skills({ client, name }) {
+    const skill = skillOf(name)
+    const { skills } = await client.request('skills/list')
+    expect(skills).toContainEqual(skill)
+    expect(await client.request('skills/get', { uri: skill.uri })).toMatchObject({ skill })
+    expect(await client.request('resources/read', { uri: skill.uri })).toMatchObject(contentsOf(skill.uri))
+  },
+
+  async 'vendor-methods'({ client, name }) {
+    const given = { value: ['', 0, null], deep: { x: 'ünï' } }
+    expect(await client.request(vendorMethodOf(name), given)).toMatchObject({ given })
   },
 }
 

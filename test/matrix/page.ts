@@ -1,10 +1,12 @@
 import { CELLS, LEGS, cellId } from './requirements/cells.ts'
 import { DOWN_CONVERSIONS } from './requirements/down-conversions.ts'
+import { FAULTS } from './requirements/faults.ts'
 import { FEATURES, type LegKind } from './requirements/features.ts'
 import { HARD_POINTS } from './requirements/hard-points.ts'
 import { MESSAGES } from './requirements/messages.ts'
 import type { Requirement, Status } from './requirements/row.ts'
 import { RULES } from './requirements/rules.ts'
+import { TRANSPORTS } from './requirements/transports.ts'
 import { REQUIREMENTS } from './requirements.ts'
 
 const WIRE_NAMES = { stdio: 'stdio', http: 'streamable HTTP', sse: 'HTTP+SSE' }
@@ -20,9 +22,9 @@ export function protocolPage(): string {
     '# What of the protocol is carried',
     `<!-- Written by \`npm run docs\` from test/matrix/requirements. Do not edit. -->`,
     'Legacy means the revisions up to 2025-11-25 (handshake and sessions), modern means 2026-07-28 (everything in the request).',
-    `Each of the ${carried} requirements that is carried is proved by a test that cites it (\`test/matrix\`); the suite fails otherwise.`,
+    `Each of the ${carried} requirements that is carried is proved by a test (\`test/matrix\` and those that it names); the suite fails otherwise.`,
     '## Between client and backend',
-    'Rows are clients, columns are backends. Lists, calls, reads, prompts and completion are carried in all of them.',
+    'Rows are clients, columns are backends.',
     ...FEATURES.flatMap(featureBlocks),
     '## Messages',
     ...messageBlocks(),
@@ -35,6 +37,10 @@ export function protocolPage(): string {
     list(HARD_POINTS.filter(isCarried)),
     '## Everywhere',
     list(RULES.filter(isCarried)),
+    '## On one leg',
+    list(TRANSPORTS),
+    '## When something breaks',
+    list(FAULTS),
     '## Deliberately not carried',
     table(
       ['What', 'Why', 'Where that is written'],

@@ -268,6 +268,55 @@ describe.each(['legacy', 'modern'] as const)('before a %s backend', (era) => {
     await session.end()
   })
 
+  const marked = (mark: string): JsonObject => ({
+    name: 'marked',
+    inputSchema: {
+      type: 'object',
+      properties: {
+        region: { type: 'string', 'x-mcp-header': mark },
+        deep: { type: 'object', properties: { count: { type: 'integer', 'x-mcp-header': 'Count' } } },
+      },
+    },
+  })
+
+  test('marked arguments', covers('rule.param-headers.mirrored', 'rule.param-headers.validated'), async () => {
+    const { session, modern, backend } = await place({ tools: [marked('Region')] })
+    const call = { name: 'marked', arguments: { region: 'Zürich', deep: { count: 0 } } }
+    const expected = { 'mcp-param-region': '=?base64?WsO8cmljaA==?=', 'mcp-param-count': '0' }
+    const answers = [
+      () => session.request('tools/call', call),
+      () => modern.start('tools/call', call, {}, expected).response,
+    ]
+    for (const answer of answers) {
+      expect((await answer())?.result).toBeDefined()
+      const { headers } = backend.requests.findLast(({ method }) => method === 'tools/call')!
+      const received = Object.entries(headers).filter(([name]) => name.startsWith('mcp-param-'))
+      expect(Object.fromEntries(received)).toEqual(era === 'modern' ? expected : {})
+    }
+    const before = backend.count('tools/call')
+    for (const headers of [{}, { ...expected, 'mcp-param-count': '1' }, { ...expected, 'mcp-param-region': 'Bern' }]) {
+      const { status, response } = modern.start('tools/call', call, {}, headers)
+      expect(await status).toBe(400)
+      expect(await response).toMatchObject({ error: { code: -32020 } })
+    }
+    expect(backend.count('tools/call')).toBe(before)
+    await session.end()
+  })
+
+  test('marks that are none', covers('rule.param-headers.hidden'), async () => {
+    const { session, modern } = await place({ tools: [marked('no header'), MIRROR_TOOL] })
+    // To a legacy server the marks say nothing.
+    const shown = era === 'modern' ? ['mirror'] : ['marked', 'mirror']
+    for (const client of [session, modern]) {
+      const { tools } = (await client.request('tools/list')).result as { tools: { name: string }[] }
+      expect(tools.map(({ name }) => name)).toEqual(shown)
+      const { result, error } = await client.tool('marked')
+      if (era === 'modern') expect(error).toMatchObject({ code: -32602 })
+      else expect(result).toBeDefined()
+    }
+    await session.end()
+  })
+
   test('batches', covers('rule.batch'), async () => {
     const { gateway, session, backend } = await place({ tools: [MIRROR_TOOL] })
     const call = (id: number) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'mirror' } })

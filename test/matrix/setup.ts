@@ -11,9 +11,13 @@ import { StdioDoor } from '../../src/gateway/face/stdio.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { connect, overHttp, overSse, type MatrixClient, type Sdk } from './peers/clients.ts'
 import { startLegacyHttp, startLegacySse, startModernHttp, type HttpPeer } from './peers/http.ts'
+import { vendorMethodOf } from './peers/offer.ts'
 import type { LegKind } from './requirements/features.ts'
 
 const STDIO_MAIN = fileURLToPath(new URL('peers/stdio-main.ts', import.meta.url))
+
+/** Of every client there is a process for each backend: half of their time is compilation. */
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/matrix', import.meta.url))
 
 /** What a backend is called in the configuration; its tools are `NAME_tool`. */
 export const backendName = ({ era, wire }: LegKind) => `${era}-${wire}`
@@ -34,7 +38,7 @@ export async function startSetup(): Promise<Setup> {
     ['legacy-sse', await startLegacySse('legacy-sse')],
     ['modern-http', await startModernHttp('modern-http')],
   ])
-  const urls = [...peers].map(([name, { url }]) => ({ name, url }))
+  const urls = [...peers].map(([name, { url }]) => ({ name, url, methods: [vendorMethodOf(name)] }))
   const config = { backends: [...urls, stdioBackend('legacy'), stdioBackend('modern')] }
   const gateway = await startGateway(config)
   const clients: MatrixClient[] = []
@@ -65,7 +69,13 @@ export async function startSetup(): Promise<Setup> {
 
 function stdioBackend(era: Era): JsonObject {
   const name = backendName({ era, wire: 'stdio' })
-  return { name, command: process.execPath, args: [STDIO_MAIN, name, era] }
+  return {
+    name,
+    command: process.execPath,
+    args: [STDIO_MAIN, name, era],
+    env: { NODE_COMPILE_CACHE: COMPILED },
+    methods: [vendorMethodOf(name)],
+  }
 }
 
 /** A gateway of its own behind the stdio door: it has one client only. The pipes speak the same lines on both ends. */

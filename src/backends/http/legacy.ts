@@ -102,7 +102,10 @@ export class LegacyHttpLeg implements Leg {
         onLetGo: request.letGo,
       })
     } catch (error) {
-      if (signal.cancelled) this.#cancel(id, signal)
+      if (signal.cancelled) {
+        this.#attribution.abandoned(running)
+        this.#cancel(id, signal)
+      }
       const fault = networkFault(error, this.#wire.address)
       this.#answers.lost(request, fault)
       throw fault

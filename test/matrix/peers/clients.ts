@@ -13,7 +13,9 @@ import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema,
+  ResultSchema,
 } from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
 
 import { isObject, type JsonObject } from '../../../src/model/json.ts'
 import { MODERN } from '../../support/script.ts'
@@ -74,6 +76,8 @@ export interface MatrixClient extends LegKind {
   heard(method: string): JsonObject[]
   /** The value that the tool told; throws when it failed. */
   call(name: string, args?: JsonObject, options?: CallOptions): Promise<unknown>
+  /** Any method, also one that the SDK does not know: the result as it came over the wire. */
+  request(method: string, params?: JsonObject): Promise<JsonObject>
   /** Shown names, as the server says now. */
   tools(): Promise<string[]>
   /** Hears of changes until the returned function is called. */
@@ -88,8 +92,17 @@ type Transports = { v1: () => Transport1; v2: () => Transport2 }
 
 export const overHttp = (url: string): Transports => ({
   v1: () => new Sdk1Http(new URL(url)),
-  v2: () => new Sdk2Http(new URL(url)),
+  v2: () => new Sdk2Http(new URL(url), { fetch: fetchNamed }),
 })
+
+/** The SDK does not know that requests about tasks have the id of the task in a header too. */
+function fetchNamed(url: string | URL, init: RequestInit = {}): Promise<Response> {
+  const body: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined
+  const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
+  const headers = new Headers(init.headers)
+  if (typeof params['taskId'] === 'string') headers.set('mcp-name', params['taskId'])
+  return fetch(url, { ...init, headers })
+}
 
 export const overSse = (url: string): Transports => ({
   v1: () => new Sdk1Sse(new URL(url)),
@@ -160,6 +173,21 @@ export async function connect(
       const said = content[0]?.text ?? ''
       if (isError) throw new Error(said)
       return JSON.parse(said) as unknown
+    },
+    async request(method, params = {}) {
+      const before = received.length
+      // What SDK v2 makes of a result that it does not know does not count.
+      const failure: unknown = await (
+        client instanceof Sdk1
+          ? client.request({ method, params }, ResultSchema)
+          : client.request({ method, params }, z.looseObject({}))
+      ).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      const result = received.slice(before).findLast((message) => 'result' in message)?.['result']
+      if (isObject(result)) return result
+      throw failure
     },
     async tools() {
       const { tools } = await common.listTools({}, { cacheMode: 'refresh' })

@@ -8,6 +8,7 @@ import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 
+import { MODERN } from '../../support/script.ts'
 import { createLegacyServer } from './legacy-server.ts'
 import { createModernServer } from './modern-server.ts'
 import { createWorld, type World } from './world.ts'
@@ -25,8 +26,12 @@ type Serve = (request: IncomingMessage, response: ServerResponse, body: unknown)
 /** Streamable HTTP with sessions, SDK v1. */
 export function startLegacyHttp(name: string): Promise<HttpPeer> {
   const world = createWorld(name)
+  return listen('/mcp', world, legacyHttp(world))
+}
+
+function legacyHttp(world: World): Serve {
   const sessions = new Map<string, StreamableHTTPServerTransport>()
-  return listen('/mcp', world, async (request, response, body) => {
+  return async (request, response, body) => {
     const id = request.headers['mcp-session-id']
     const known = typeof id === 'string' ? sessions.get(id) : undefined
     if (known) return known.handleRequest(request, response, body)
@@ -39,7 +44,7 @@ export function startLegacyHttp(name: string): Promise<HttpPeer> {
     })
     await createLegacyServer(world).connect(transport)
     return transport.handleRequest(request, response, body)
-  })
+  }
 }
 
 /** HTTP+SSE of 2024-11-05, SDK v1. */
@@ -64,19 +69,40 @@ export function startLegacySse(name: string): Promise<HttpPeer> {
 /** Streamable HTTP of 2026-07-28, SDK v2: one server per request, legacy clients are refused. */
 export async function startModernHttp(name: string): Promise<HttpPeer> {
   const world = createWorld(name)
+  const { serve, close } = modernHttp(world)
+  return closing(await listen('/mcp', world, serve), close)
+}
+
+/** Each era by its own SDK, on one address and before one world. */
+export async function startDualHttp(name: string): Promise<HttpPeer> {
+  const world = createWorld(name)
+  const legacy = legacyHttp(world)
+  const modern = modernHttp(world)
+  const peer = await listen('/mcp', world, (request, response, body) => {
+    const serve = request.headers['mcp-protocol-version'] === MODERN ? modern.serve : legacy
+    return serve(request, response, body)
+  })
+  return closing(peer, modern.close)
+}
+
+function modernHttp(world: World): { serve: Serve; close: () => Promise<void> } {
   const handler = createMcpHandler(() => createModernServer(world), { legacy: 'reject' })
   world.watchers.add({
     updated: (uri) => handler.notify.resourceUpdated(uri),
     toolsChanged: () => handler.notify.toolsChanged(),
   })
   const serve = toNodeHandler(handler)
-  const peer = await listen('/mcp', world, (request, response, body) =>
-    serve(request as NodeIncomingMessageLike, response, body),
-  )
+  return {
+    serve: (request, response, body) => serve(request as NodeIncomingMessageLike, response, body),
+    close: () => handler.close(),
+  }
+}
+
+function closing(peer: HttpPeer, before: () => Promise<void>): HttpPeer {
   return {
     ...peer,
     async close() {
-      await handler.close()
+      await before()
       await peer.close()
     },
   }

@@ -3,15 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import {
   CallToolRequestSchema,
+  CancelTaskRequestSchema,
+  CompleteRequestSchema,
   ErrorCode,
+  GetPromptRequestSchema,
   GetTaskPayloadRequestSchema,
   GetTaskRequestSchema,
+  ListPromptsRequestSchema,
   ListResourcesRequestSchema,
+  ListResourceTemplatesRequestSchema,
+  ListTasksRequestSchema,
   ListToolsRequestSchema,
   McpError,
   ReadResourceRequestSchema,
   ResultSchema,
   RootsListChangedNotificationSchema,
+  RELATED_TASK_META_KEY,
   SetLevelRequestSchema,
   SubscribeRequestSchema,
   UnsubscribeRequestSchema,
@@ -19,8 +26,10 @@ import {
   type LoggingLevel,
   type ServerNotification,
   type ServerRequest,
+  type Task,
 } from '@modelcontextprotocol/sdk/types.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import { z } from 'zod'
 
 import {
   FORM,
@@ -30,14 +39,22 @@ import {
   LINK,
   LINK_ID,
   LOGGER,
+  PROMPTS,
   SAMPLING,
   SECOND_FORM,
+  SKILLS,
   STEPS,
   UNATTRIBUTED,
+  completionOf,
+  contentsOf,
+  greeting,
   lineAt,
   resourcesOf,
+  skillOf,
+  templatesOf,
   text,
   toolNamed,
+  vendorMethodOf,
   type ToolName,
 } from './offer.ts'
 import { recall, waitFor, type World } from './world.ts'
@@ -56,6 +73,7 @@ interface Call {
 interface Session {
   level: LoggingLevel | undefined
   count: number
+  tasks: Map<string, Task>
 }
 
 type Tool = (call: Call) => Promise<{ content: { type: 'text'; text: string }[] }>
@@ -68,13 +86,16 @@ export function createLegacyServer(world: World): Server {
       capabilities: {
         tools: { listChanged: true },
         resources: { subscribe: true, listChanged: true },
+        prompts: {},
+        completions: {},
         logging: {},
-        tasks: { requests: { tools: { call: {} } } },
+        tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
+        extensions: { [SKILLS]: {} },
       },
       instructions: 'the legacy backend',
     },
   )
-  const session: Session = { level: undefined, count: 0 }
+  const session: Session = { level: undefined, count: 0, tasks: new Map() }
   const subscribed = new Set<string>()
   const watcher = {
     updated(uri: string) {
@@ -93,13 +114,17 @@ export function createLegacyServer(world: World): Server {
     const tool = RUN[params.name as ToolName]
     if (!tool) throw new McpError(ErrorCode.InvalidParams, `no tool ${params.name}`, { known: Object.keys(RUN) })
     world.calls[params.name] = (world.calls[params.name] ?? 0) + 1
-    if (params.task) return { task: laborious() }
+    if (params.task) return { task: begin(session, params.arguments?.['key']) }
     return tool({ server, world, session, extra, args: (params.arguments ?? {}) as Record<string, string> })
   })
   server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: resourcesOf(world.name) }))
-  server.setRequestHandler(ReadResourceRequestSchema, ({ params }) => ({
-    contents: [{ uri: params.uri, text: 'a counter' }],
-  }))
+  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: templatesOf(world.name) }))
+  server.setRequestHandler(ReadResourceRequestSchema, ({ params }) => contentsOf(params.uri))
+  server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: PROMPTS }))
+  server.setRequestHandler(GetPromptRequestSchema, ({ params }) => greeting(params.arguments?.['who']))
+  server.setRequestHandler(CompleteRequestSchema, ({ params: { ref, argument, context } }) =>
+    completionOf({ ref, argument, context }),
+  )
   server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
     subscribed.add(params.uri)
     return {}
@@ -112,23 +137,48 @@ export function createLegacyServer(world: World): Server {
     session.level = params.level
     return {}
   })
-  server.setRequestHandler(GetTaskRequestSchema, () => ({ ...laborious(), status: 'completed' }))
-  server.setRequestHandler(GetTaskPayloadRequestSchema, () => text('laboured'))
+  server.setRequestHandler(GetTaskRequestSchema, ({ params }) => {
+    const task = taskOf(session, params.taskId)
+    if (task.status === 'working' && !task.taskId.endsWith('endless')) task.status = 'completed'
+    return task
+  })
+  server.setRequestHandler(ListTasksRequestSchema, () => ({ tasks: [...session.tasks.values()] }))
+  server.setRequestHandler(CancelTaskRequestSchema, ({ params }) =>
+    Object.assign(taskOf(session, params.taskId), { status: 'cancelled' as const }),
+  )
+  server.setRequestHandler(GetTaskPayloadRequestSchema, ({ params: { taskId } }) => ({
+    ...text('laboured'),
+    _meta: { [RELATED_TASK_META_KEY]: { taskId: taskOf(session, taskId).taskId } },
+  }))
+  server.setRequestHandler(requestOf('skills/list'), () => ({ skills: [skillOf(world.name)] }))
+  server.setRequestHandler(requestOf('skills/get'), () => ({ skill: skillOf(world.name) }))
+  server.setRequestHandler(requestOf(vendorMethodOf(world.name)), ({ params }) => ({ given: params }))
   server.setNotificationHandler(RootsListChangedNotificationSchema, () => void world.rootsChanged++)
   return server
 }
 
-/** The one task that there is; it is over as soon as somebody asks. */
-const laborious = () => {
+/** A request that the SDK does not know. */
+const requestOf = (method: string) => z.object({ method: z.literal(method), params: z.looseObject({}).optional() })
+
+/** It is over as soon as somebody asks, unless its key is `endless`. */
+function begin({ tasks }: Session, key: unknown): Task {
   const now = new Date().toISOString()
-  return {
-    taskId: 'labour-1',
+  const task: Task = {
+    taskId: `labour-${tasks.size + 1}-${String(key)}`,
     status: 'working',
     ttl: 60_000,
     pollInterval: 20,
     createdAt: now,
     lastUpdatedAt: now,
-  } as const
+  }
+  tasks.set(task.taskId, task)
+  return task
+}
+
+function taskOf({ tasks }: Session, id: string): Task {
+  const task = tasks.get(id)
+  if (!task) throw new McpError(ErrorCode.InvalidParams, `no task ${id}`)
+  return task
 }
 
 /** Asks on the stream of the call, and waits longer than any client may take. */
@@ -136,6 +186,7 @@ const ask = ({ extra }: Call, method: ServerRequest['method'], params: object = 
   extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: 3_600_000 })
 
 const RUN: Record<ToolName, Tool> = {
+  echo: ({ args }) => Promise.resolve(text(args)),
   'ask-form': async (call) => {
     const { world, extra, args } = call
     extra.signal.addEventListener('abort', () => world.cancelled.push(args['key'] ?? ''))
@@ -182,6 +233,7 @@ const RUN: Record<ToolName, Tool> = {
     return text('lingered')
   },
   labour: () => Promise.reject(new McpError(ErrorCode.MethodNotFound, 'this tool runs as a task only')),
+  toil: () => Promise.reject(new McpError(ErrorCode.MethodNotFound, 'this revision has no such thing')),
   wait: async ({ world, extra, args: { key = '' } }) => {
     await waitFor(world, key, extra.signal)
     return text('over')

@@ -11,6 +11,7 @@ import {
   type InputRequiredResult,
   type ServerContext,
 } from '@modelcontextprotocol/server'
+import { z } from 'zod'
 
 import {
   FORM,
@@ -18,14 +19,23 @@ import {
   LINGER_MS,
   LINK,
   LOGGER,
+  PROMPTS,
   SAMPLING,
   SECOND_FORM,
+  SKILLS,
   STEPS,
+  TASKS,
   TOOLS,
+  completionOf,
+  contentsOf,
+  greeting,
   lineAt,
   resourcesOf,
+  skillOf,
+  templatesOf,
   text,
   toolNamed,
+  vendorMethodOf,
   type ToolName,
 } from './offer.ts'
 import { recall, waitFor, type World } from './world.ts'
@@ -47,7 +57,10 @@ export function createModernServer(world: World): Server {
       capabilities: {
         tools: { listChanged: true },
         resources: { subscribe: true, listChanged: true },
+        prompts: {},
+        completions: {},
         logging: {},
+        extensions: { [SKILLS]: {}, [TASKS]: {} },
       },
       instructions: 'the modern backend',
     },
@@ -65,11 +78,50 @@ export function createModernServer(world: World): Server {
     return tool({ world, ctx, args: (params.arguments ?? {}) as Record<string, string> })
   })
   server.setRequestHandler('resources/list', () => ({ resources: resourcesOf(world.name) }))
-  server.setRequestHandler('resources/read', ({ params }) => ({
-    contents: [{ uri: params.uri, text: 'a counter' }],
-  }))
+  server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: templatesOf(world.name) }))
+  server.setRequestHandler('resources/read', ({ params }) => contentsOf(params.uri))
+  server.setRequestHandler('prompts/list', () => ({ prompts: PROMPTS }))
+  server.setRequestHandler('prompts/get', ({ params }) => greeting(params.arguments?.['who']))
+  server.setRequestHandler('completion/complete', ({ params: { ref, argument, context } }) =>
+    completionOf({ ref, argument, context }),
+  )
+  const fresh = { ttlMs: 60_000, cacheScope: 'public' }
+  server.setRequestHandler('skills/list', ANY, () => ({ skills: [skillOf(world.name)], ...fresh }))
+  server.setRequestHandler('skills/get', ANY, () => ({ skill: skillOf(world.name), ...fresh }))
+  server.setRequestHandler(vendorMethodOf(world.name), ANY, (given) => ({ given }))
+  server.setRequestHandler('tasks/get', OF_TASK, ({ taskId }) => {
+    const { status, answers } = toilOf(world, taskId)
+    if (status === 'cancelled') return { ...shownToil(taskId), status }
+    if (answers === undefined) return { ...shownToil(taskId), status: 'input_required', inputRequests: { form } }
+    return { ...shownToil(taskId), status: 'completed', result: text(answers) }
+  })
+  server.setRequestHandler('tasks/update', OF_TASK, ({ taskId }, ctx) => {
+    toilOf(world, taskId).answers = ctx.mcpReq.inputResponses
+    return {}
+  })
+  server.setRequestHandler('tasks/cancel', OF_TASK, ({ taskId }) => {
+    toilOf(world, taskId).status = 'cancelled'
+    return {}
+  })
   return server
 }
+
+const ANY = { params: z.looseObject({}) }
+const OF_TASK = { params: z.looseObject({ taskId: z.string() }) }
+
+function toilOf({ toils }: World, taskId: string) {
+  const toil = toils.get(taskId)
+  if (!toil) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `no task ${taskId}`)
+  return toil
+}
+
+const shownToil = (taskId: string) => ({
+  taskId,
+  createdAt: '2026-07-28T00:00:00.000Z',
+  lastUpdatedAt: '2026-07-28T00:00:00.000Z',
+  ttlMs: 60_000,
+  pollIntervalMs: 20,
+})
 
 /** Tells what the client answered, and asks first. */
 function asking(inputRequests: InputRequests, tell: (answers: unknown[]) => unknown = ([answer]) => answer): Tool {
@@ -87,6 +139,7 @@ const unavailable: Tool = () => {
 const form = inputRequired.elicit(FORM)
 
 const RUN: Record<ToolName, Tool> = {
+  echo: ({ args }) => text(args),
   'ask-form': asking({ form }),
   'ask-url': asking({ link: inputRequired.elicitUrl(LINK) }),
   'need-url': unavailable,
@@ -120,6 +173,12 @@ const RUN: Record<ToolName, Tool> = {
     return text('lingered')
   },
   labour: () => text('laboured'),
+  toil: ({ world }) => {
+    const taskId = `toil-${world.toils.size + 1}`
+    world.toils.set(taskId, { status: 'working' })
+    // The SDK knows nothing of this extension.
+    return { resultType: 'task', ...shownToil(taskId), status: 'working' } as unknown as Answer
+  },
   wait: async ({ world, ctx, args: { key = '' } }) => {
     await waitFor(world, key, ctx.mcpReq.signal)
     return text('over')

@@ -2,6 +2,7 @@
 
 /** Tools by what they do. */
 const PURPOSES = {
+  echo: 'Tells its arguments',
   'ask-form': 'Asks the user a form and tells the answer',
   'ask-url': 'Asks the user to visit a link and tells the answer',
   'need-url': 'Cannot work before the user has visited a link for `key`',
@@ -15,6 +16,7 @@ const PURPOSES = {
   'log-later': 'Logs a line that belongs to no request',
   linger: 'Reports progress, pauses, and reports it again',
   labour: 'Runs only as a task, where there are tasks',
+  toil: 'Answers with a task of the extension',
   wait: 'Runs until it is cancelled, under the name `key`',
   recall: 'Tells what is known of `key`',
   touch: 'Changes the resource `uri`',
@@ -39,6 +41,34 @@ export function toolNamed(name: string, description = 'Came later') {
 /** URIs are not rewritten: those of two backends must differ. */
 export const resourcesOf = (backend: string) =>
   ['one', 'two'].map((name) => ({ uri: `matrix://${backend}/${name}`, name }))
+
+export const PROMPTS = [
+  { name: 'greet', description: 'Greets', arguments: [{ name: 'who', description: 'Whom', required: true }] },
+]
+export const greeting = (who = '') => ({
+  description: 'A greeting',
+  messages: [{ role: 'user' as const, content: { type: 'text' as const, text: `Good morning, ${who}` } }],
+})
+
+export const templatesOf = (backend: string) => [{ uriTemplate: `matrix://${backend}/{id}`, name: 'any' }]
+export const contentsOf = (uri: string) => ({ contents: [{ uri, mimeType: 'text/plain', text: `all of ${uri}` }] })
+
+/** What may stand for an argument: tells what the server was asked. */
+export const completionOf = (params: { ref: object; argument: object; context?: object | undefined }) => ({
+  completion: { values: [JSON.stringify(params)], total: 1, hasMore: false },
+})
+
+/** A method that is nobody else's. */
+export const vendorMethodOf = (backend: string) => `acme/${backend}`
+
+export const SKILLS = 'io.modelcontextprotocol/skills'
+export const TASKS = 'io.modelcontextprotocol/tasks'
+
+export const skillOf = (backend: string) => ({
+  uri: `skill://${backend}/SKILL.md`,
+  frontmatter: { name: backend, description: 'A skill' },
+  resources: [{ uri: `skill://${backend}/SKILL.md`, digest: 'sha256:0', size: 1 }],
+})
 
 export const FORM = {
   message: 'Who is asking, and how often?',

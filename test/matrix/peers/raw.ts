@@ -83,18 +83,25 @@ export async function openSession(
 }
 
 export interface RawModern {
-  start(method: string, params?: JsonObject, meta?: JsonObject): Exchange
+  start(method: string, params?: JsonObject, meta?: JsonObject, headers?: Record<string, string>): Exchange
   request(method: string, params?: JsonObject, meta?: JsonObject): Promise<Response>
   /** One round of a call: the first, or a retry with answers. */
   tool(name: string, more?: JsonObject, meta?: JsonObject): Promise<Response>
 }
 
-const NAMES: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' }
+const NAMES: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
+}
 
 export function modernAt(url: string, capabilities: JsonObject = ABLE): RawModern {
   let last = 0
   const modern: RawModern = {
-    start(method, params = {}, meta = {}) {
+    start(method, params = {}, meta = {}, more = {}) {
       const _meta = {
         'io.modelcontextprotocol/protocolVersion': MODERN,
         'io.modelcontextprotocol/clientCapabilities': capabilities,
@@ -106,6 +113,7 @@ export function modernAt(url: string, capabilities: JsonObject = ABLE): RawModer
         'mcp-protocol-version': MODERN,
         'mcp-method': method,
         ...(named !== undefined && { 'mcp-name': params[named] as string }),
+        ...more,
       }
       const message = { jsonrpc: '2.0', id: ++last, method, params: { ...params, _meta } }
       return exchange((signal) => post(url, message, headers, signal))

@@ -14,6 +14,8 @@ export interface World {
   unsolicited: unknown[]
   /** Tools that came later. */
   later: string[]
+  /** Tasks of the extension, by their native id. */
+  toils: Map<string, { status: string; answers?: unknown }>
   /** Told of every resource that changes. */
   watchers: Set<Watcher>
 }
@@ -33,6 +35,7 @@ export function createWorld(name: string): World {
     calls: {},
     unsolicited: [],
     later: [],
+    toils: new Map(),
     watchers: new Set(),
   }
 }

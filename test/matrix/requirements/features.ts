@@ -18,8 +18,37 @@ interface Feature {
 
 const NO_URL_ERROR = '2026-07-28: -32042 must not be emitted (reference 1.2, "Errors")'
 
-/** What turns around between client and backend, apart from plain lists and calls. */
+const LEGACY_ONLY = {
+  because: 'core tasks are of 2025-11-25 only; a tool that requires one is run to its end for everybody else',
+  section: '2026-07-28: tasks moved to an extension (reference 2.5, point 8)',
+}
+const MODERN_ONLY = {
+  because: 'the extension is of 2026-07-28 only, and the two kinds of tasks are not translated',
+  section: '2026-07-28: tasks moved to an extension (reference 2.5, point 8)',
+}
+
+/** Whatever crosses between client and backend. */
 export const FEATURES = [
+  {
+    name: 'tools',
+    title: 'Tools',
+    text: 'the tools are listed under their shown names, and called with the arguments as they were sent',
+  },
+  {
+    name: 'resources',
+    title: 'Resources and templates',
+    text: 'both are listed, and what they lead to is read, under the URIs of the backend',
+  },
+  {
+    name: 'prompts',
+    title: 'Prompts',
+    text: 'the prompts are listed under their shown names, and got with the arguments as they were sent',
+  },
+  {
+    name: 'completion',
+    title: 'Completion',
+    text: 'the backend that owns the prompt or template is asked, with the context, and its values arrive',
+  },
   {
     name: 'elicitation-form',
     title: 'Elicitation, form mode',
@@ -107,6 +136,34 @@ export const FEATURES = [
     name: 'list-changed',
     title: 'List changes',
     text: 'a change of the tools of the backend is heard, and the next list has it',
+  },
+  {
+    name: 'core-tasks',
+    title: 'Tasks of 2025-11-25',
+    text: 'a tool runs as a task that its client polls, lists, fetches the result of and cancels, under an id that is not the native one',
+    except: [
+      { client: 'modern', ...LEGACY_ONLY },
+      { backend: 'modern', ...LEGACY_ONLY },
+    ],
+  },
+  {
+    name: 'tasks-extension',
+    title: 'Tasks extension',
+    text: 'a call that is answered with a task is polled, given the input that it wants, and cancelled, under an id that is not the native one',
+    except: [
+      { client: 'legacy', ...MODERN_ONLY },
+      { backend: 'legacy', ...MODERN_ONLY },
+    ],
+  },
+  {
+    name: 'skills',
+    title: 'Skills',
+    text: 'the skills of the backend are in the list of all, and each is got from its owner',
+  },
+  {
+    name: 'vendor-methods',
+    title: 'Methods of vendors',
+    text: 'a method that the configuration gives to this backend reaches it, and its result comes back as it is',
   },
 ] as const satisfies readonly Feature[]
 

@@ -15,4 +15,14 @@ export interface Requirement {
   /** What a client or a backend can observe. */
   text: string
   status: Status
+  /** Where the tests are that prove it, when they are not beside this table: they need not cite it. */
+  proof?: { file: string; test: RegExp }
 }
+
+/** A row that tests of `test/e2e` prove: at least one of this name, and every one of them has to pass. */
+export const elsewhere = (id: string, text: string, file: string, test: RegExp): Requirement => ({
+  id,
+  text,
+  status: 'carried',
+  proof: { file: `test/e2e/${file}.test.ts`, test },
+})

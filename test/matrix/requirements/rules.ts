@@ -1,4 +1,4 @@
-import type { Requirement } from './row.ts'
+import { elsewhere, type Requirement } from './row.ts'
 
 const carried = (id: string, text: string): Requirement => ({ id: `rule.${id}`, text, status: 'carried' })
 const omitted = (id: string, text: string, because: string, section: string): Requirement => ({
@@ -17,6 +17,20 @@ export const RULES: readonly Requirement[] = [
   carried('4.links', 'a resource that was only linked to in a result can be read afterwards'),
   carried('5.cursors', 'a cursor that is not ours is -32602'),
   carried('6.cache', 'lists and resources for modern clients carry ttlMs and cacheScope, for legacy ones neither'),
+  carried('7.routed', 'the id of a task is sealed: every replica with the same keys finds its backend'),
+  carried('7.foreign', 'an id of a task that is native, changed, of other keys or of the other era is -32602'),
+  elsewhere(
+    'rule.7.followed',
+    'the state of a task is told to who follows it, again after a gap',
+    'tasks',
+    /^its state is told on a listen stream/,
+  ),
+  elsewhere(
+    'rule.7.asks',
+    'a task that turns to its user asks the client that began it, under the id that this client knows',
+    'tasks',
+    /^a tool runs as a task that asks its user/,
+  ),
   carried('8.capabilities', 'a client that declared nothing is never asked anything'),
   carried('9.backend-error', 'an error of the backend arrives with its code, message and data'),
   carried('9.unreachable', 'a backend that cannot be reached is a failed tool for tools/call, -32603 for the rest'),
@@ -27,6 +41,16 @@ export const RULES: readonly Requirement[] = [
   carried('ping.modern', 'ping is an unknown method for modern clients'),
   carried('unknown-method', 'an unknown method is -32601, over modern HTTP with status 404'),
   carried('vendor-methods', 'a method that the configuration gives to a backend reaches it'),
+  carried(
+    'param-headers.mirrored',
+    'an argument that a tool marks stands in a header too, towards modern HTTP backends',
+  ),
+  carried(
+    'param-headers.validated',
+    'a call over modern HTTP whose headers and arguments differ is -32020, and no backend sees it',
+  ),
+  carried('param-headers.hidden', 'a tool of a modern backend whose marks cannot be headers is not shown'),
+  carried('dual-era', 'a backend that speaks both eras is spoken to in the era of each client'),
   carried('log-default', 'before a legacy client sets a level, lines from info on arrive'),
   carried('batch', 'batches are taken from 2025-03-26 clients, answered as a batch, and from nobody else'),
   omitted(

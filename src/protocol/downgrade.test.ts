@@ -58,12 +58,16 @@ test('a resource link becomes text with its URI; icons leave it before 2025-11-2
   expect(lowerResult(LATEST, 'tools/call', result)).toBe(result)
 })
 
-test('structured content leaves before 2025-06-18, and never without a text', () => {
+test('structured content leaves before 2025-06-18, and never without its text', () => {
   expect(lowerResult(BATCHES, 'tools/call', { content: [], structuredContent: { a: 1 } })).toEqual({
     content: [{ type: 'text', text: '{"a":1}' }],
   })
+  const json = { type: 'text', text: '{ "b": [2], "a": 1 }' }
+  expect(lowerResult(BATCHES, 'tools/call', { content: [text, json], structuredContent: { a: 1, b: [2] } })).toEqual({
+    content: [text, json],
+  })
   expect(lowerResult(BATCHES, 'tools/call', { content: [text], structuredContent: { a: 1 } })).toEqual({
-    content: [text],
+    content: [text, { type: 'text', text: '{"a":1}' }],
   })
   const result = { content: [], structuredContent: { a: 1 } }
   expect(lowerResult(STRUCTURED, 'tools/call', result)).toBe(result)

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ListKind } from '../model/catalogue.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import { META, metaOf } from './envelope.ts'
-import { isRawNumber } from './json.ts'
+import { isRawNumber, parseJson } from './json.ts'
 import { LATEST_LEGACY, isBefore } from './revisions.ts'
 
 /** Where a feature stands: a definition of a list, any result, any notification, a content block, or one method's message. */
@@ -191,13 +192,23 @@ function linkWithoutIcons(block: JsonObject): JsonObject {
   return block['type'] === 'resource_link' ? without('icons')(block) : block
 }
 
+/** Whether a block is the JSON text of `value`. */
+function says(block: JsonValue, value: JsonValue): boolean {
+  if (!isObject(block) || block['type'] !== 'text' || typeof block['text'] !== 'string') return false
+  try {
+    return isDeepStrictEqual(parseJson(block['text']), value)
+  } catch {
+    return false
+  }
+}
+
 /** Servers repeat structured content as text, as they should; where none is, it must not get lost. */
 function structureAsText(result: JsonObject): JsonObject {
   const { structuredContent, ...rest } = result
   if (structuredContent === undefined) return result
   const content = Array.isArray(rest['content']) ? rest['content'] : []
-  const hasText = content.some((block) => isObject(block) && block['type'] === 'text')
-  if (!hasText) rest['content'] = [...content, { type: 'text', text: JSON.stringify(structuredContent) }]
+  if (!content.some((block) => says(block, structuredContent)))
+    rest['content'] = [...content, { type: 'text', text: JSON.stringify(structuredContent) }]
   return rest
 }
 

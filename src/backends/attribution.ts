@@ -16,7 +16,7 @@ type Question = Message & { kind: 'request' }
 /** A server that asks several things at once does so within this time; a call that has waited longer has asked them all. */
 const BURST_MS = 1000
 /** A server may not notice that a call was given up, and ask about it; for about this long. */
-const LINGER_MS = 30_000
+const LINGER_MS = 10_000
 const MAX_LINGERING = 1000
 
 /**

@@ -1,5 +1,6 @@
 import type { BackendSpec, BackendState, Era, Health, NativeLists } from '../model/backend.ts'
 import type { Caller, ClientPort } from '../model/call.ts'
+import type { ListKind } from '../model/catalogue.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
@@ -14,6 +15,8 @@ import { Connections } from './connections.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { Reply, TaskNames, UpstreamRequest } from './leg.ts'
 import { EraChanged, SessionLost, forgetfulServer } from './leg.ts'
+import { isOutdated, mayHaveChanged } from './lists-age.ts'
+import type { Listing } from './lists.ts'
 import { fetchLists } from './lists.ts'
 import type { PoolSettings, Slot } from './pool.ts'
 import { ProfileLists } from './profile-lists.ts'
@@ -91,6 +94,7 @@ export class Backend {
         this.#breaker.succeeded()
         this.#subscriptions.wake()
       },
+      onNewLists: ({ at }) => this.#profileLists.invalidate(at),
       listen: (leg) => void leg.listen(this.#subscriptions.listenedOn(leg)),
     })
     this.#health = new HealthChecks(this.#connections.pool, this.#supervisor, spec.endpoint.kind, failure)
@@ -118,12 +122,20 @@ export class Backend {
 
   /** Last lists that it gave; kept while it is away. */
   get lists(): NativeLists | undefined {
-    return this.#supervisor.lists
+    return this.#supervisor.listing?.lists
   }
 
   /** What it offers to some callers and not to everybody. */
   listsApart({ owner, profile }: Apart): NativeLists | undefined {
     return (owner && this.#connections.ownLists.get(owner)) ?? this.#profileLists.get(profile)
+  }
+
+  /** Where what they see comes from. */
+  listingFor({ owner, profile }: Apart): Listing | undefined {
+    const { ownLists } = this.#connections
+    const shared = this.#profileLists.listing(profile) ?? this.#supervisor.listing
+    const own = owner && ownLists.listing(owner)
+    return own && (ownLists.get(owner) || !shared || own.at > shared.at) ? own : shared
   }
 
   /** Whom it offers something of their own. */
@@ -135,6 +147,22 @@ export class Backend {
   prepare(caller: Caller): Promise<void> | undefined {
     if (this.state.kind !== 'ready' || !this.#connections.listsByProfile(caller)) return undefined
     return this.#profileLists.prepare(caller)
+  }
+
+  /** Has it asked anew beside this caller, when what they see has passed its time and nobody would tell of a change. */
+  freshen(caller: Caller): void {
+    const now = performance.now()
+    this.#relistFor(caller, new Cancellation(), (listing) => isOutdated(listing, now))?.catch(() => {})
+  }
+
+  /**
+   * For a caller who names what is not listed: asks anew what there is. `undefined`: a change would have been announced,
+   * or it was asked for just now. Resolves after 2 s at most.
+   */
+  lookAgain(caller: Caller, kind: ListKind, signal: Cancellation): Promise<void> | undefined {
+    const now = performance.now()
+    const asked = this.#relistFor(caller, signal, (listing) => mayHaveChanged(listing, kind, now))
+    return asked && withinMs(asked, LOOK_AGAIN_MS, signal)
   }
 
   /** The era in which a caller of `era` is served, as far as that is known. */
@@ -272,7 +300,27 @@ export class Backend {
     this.#supervisor.refreshSoon()
   }
 
-  async #listFor(caller: Caller): Promise<NativeLists> {
+  /** Asks anew for those lists that are due, over the connection that they come from. `undefined`: none is. */
+  #relistFor(caller: Caller, signal: Cancellation, isDue: (listing: Listing) => boolean): Promise<void> | undefined {
+    if (this.state.kind !== 'ready') return undefined
+    const base = this.#supervisor.listing
+    const { ownLists, canRelist } = this.#connections
+    const { owner, profile } = caller
+    const slot = this.#connections.ownSlot(caller)
+    if (ownLists.get(owner) || !canRelist) {
+      const known = this.listingFor({ owner, profile: profile.key })
+      return slot && known && isDue(known) ? ownLists.refresh(slot) : undefined
+    }
+    const relisted = base && isDue(base) ? this.#supervisor.relist(signal, LOOK_AGAIN_MS) : undefined
+    // No process is started for it.
+    const canAsk = (slot || this.spec.endpoint.kind === 'http') && this.#connections.listsByProfile(caller)
+    const apart = canAsk ? this.#profileLists.listing(profile.key) : undefined
+    if (!apart || !isDue(apart)) return relisted
+    // What everybody sees comes first: it is compared with that.
+    return Promise.resolve(relisted).then(() => this.#profileLists.refresh(caller))
+  }
+
+  async #listFor(caller: Caller): Promise<Listing> {
     const slot = this.#connections.slotFor(caller)
     const signal = new Cancellation()
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
@@ -374,6 +422,9 @@ export class Backend {
 /** How long the owner of a connection waits for what everybody sees before its own lists are compared with that. */
 const RELISTING_MS = 2000
 
+/** How long a caller waits who names what is not listed. */
+const LOOK_AGAIN_MS = 2000
+
 /** How long a listing for callers of one profile may take. */
 const LIST_LIMIT_MS = 30_000
 
@@ -415,4 +466,15 @@ async function cancellable<Value>(value: Promise<Value>, signal: Cancellation): 
     signal.onCancel(reject)
     value.then(resolve, reject)
   })
+}
+
+/** Resolves with the promise, after `ms`, or when nobody waits any more. */
+async function withinMs(promise: Promise<void>, ms: number, signal: Cancellation): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([
+    promise,
+    new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
+    new Promise<void>((resolve) => signal.onCancel(() => resolve())),
+  ])
+  clearTimeout(timer)
 }

@@ -64,6 +64,10 @@ export class ChannelLeg implements Leg {
     return this.#channel.ended
   }
 
+  get hears(): boolean {
+    return !this.closed && (this.era === 'legacy' || this.#watches.stands)
+  }
+
   async request(request: UpstreamRequest): Promise<Reply> {
     const { era } = this
     if (era === 'legacy') await this.#logLevel.raise(request, this)

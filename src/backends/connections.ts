@@ -107,6 +107,13 @@ export class Connections {
     return slot?.leg?.closed === false ? slot : undefined
   }
 
+  /** Whether asking anew what it offers costs no process: the gateway's own connection stands, or costs only a request. */
+  get canRelist(): boolean {
+    return (
+      this.#spec.endpoint.kind === 'http' || this.pool.owned(GATEWAY_OWNER).some(({ leg }) => leg?.closed === false)
+    )
+  }
+
   /** The era in which a caller of `era` is served. */
   servingEra(era: Era): Era {
     return this.#eras.serving(era)

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import type { ContainerEndpoint, Era, StdioEndpoint } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
+import { pause } from '../model/pause.ts'
 import { Secret } from '../model/secret.ts'
 import { httpConnector } from './http/connector.ts'
 import { HttpRefusal } from './http/refusal.ts'
@@ -167,16 +168,6 @@ function isStarting(error: unknown): boolean {
   if (!(error instanceof GatewayError) || error.code !== 'BACKEND_UNREACHABLE') return false
   const refusal = error instanceof HttpRefusal ? error : error.cause
   return !(refusal instanceof HttpRefusal) || refusal.status >= 500
-}
-
-async function pause(ms: number, signal: Cancellation): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.onCancel(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** An unread pipe stops the engine when it is full, and a line without end must not be kept. */

@@ -13,6 +13,7 @@ export function hopOf(
   return {
     identity,
     capabilities: caller.profile.modern,
+    client: caller.clientInfo,
     logLevel: caller.logLevel ?? byDefault,
     progressToken: progress ? id : undefined,
   }

@@ -1,5 +1,5 @@
 import type { Era } from '../model/backend.ts'
-import type { Ask, Caller, ClientPort, Deadline, Notification, ResultStream } from '../model/call.ts'
+import type { Ask, Caller, ClientPort, Deadline, Flow, Notification, ResultStream } from '../model/call.ts'
 import { GATEWAY_CALLER } from '../model/call.ts'
 import type { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
@@ -60,6 +60,11 @@ export interface UpstreamRequest {
   progress: boolean
   /** Progress (with the gateway's token) and log messages of this request. Absent: nobody takes any. */
   onNotification: ((notification: Notification) => void) | undefined
+  /**
+   * Where those go. A backend whose answer is a connection of its own is not read while this is full; where calls share
+   * one (processes, HTTP+SSE, the stream of a session), a caller that does not read loses what it can do without.
+   */
+  flow?: Flow | undefined
   /** As `Context` has it. */
   letGo?: ((retryMs: number) => void) | undefined
   /** Absent: a question of the backend is refused. */
@@ -103,6 +108,8 @@ export interface Leg {
   /** The server keeps state behind this leg, so owners must not share it. */
   readonly keepsState: boolean
   readonly closed: boolean
+  /** What the server announces arrives: it tells by itself, or over a stream that stands or comes back. */
+  readonly hears: boolean
   /** It lives with a process or a connection of its own, whose end says nothing about other legs. */
   readonly diesAlone: boolean
   /**

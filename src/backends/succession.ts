@@ -19,13 +19,23 @@ export interface Told {
 export class Succession {
   #current: Watch | undefined
   #next: Watch | undefined
+  /** Of `#current`. */
+  #acknowledged = false
   #settle: () => void = () => {}
+
+  /** One has been acknowledged, and not refused since. */
+  get stands(): boolean {
+    return this.#current !== undefined && this.#acknowledged
+  }
 
   /** Resolves when the new one is acknowledged, refused or replaced in its turn, and after 3 s in any case. */
   async replace(open: (told: Told) => Watch): Promise<void> {
     // Better one that may never be acknowledged than none.
     if (this.#current) this.#next?.close()
-    else this.#current = this.#next
+    else {
+      this.#current = this.#next
+      this.#acknowledged = false
+    }
     this.#next = undefined
     this.#settle()
     await new Promise<void>((resolve) => {
@@ -36,21 +46,25 @@ export class Succession {
       }
       this.#settle = settle
       const mine = (): boolean => this.#settle === settle && this.#next !== undefined
-      this.#next = open({
+      const watch = open({
         acknowledged: () => {
+          if (this.#current === watch) this.#acknowledged = true
           if (!mine()) return
           this.#current?.close()
           this.#current = this.#next
+          this.#acknowledged = true
           this.#next = undefined
           settle()
         },
         refused: () => {
+          if (this.#current === watch) this.#acknowledged = false
           if (!mine()) return
           this.#next?.close()
           this.#next = undefined
           settle()
         },
       })
+      this.#next = watch
     })
   }
 

@@ -1,4 +1,4 @@
-import type { BackendFault, BackendSpec, BackendState, NativeLists } from '../model/backend.ts'
+import type { BackendFault, BackendSpec, BackendState } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -6,7 +6,8 @@ import type { Connections } from './connections.ts'
 import { HttpRefusal } from './http/refusal.ts'
 import type { Leg } from './leg.ts'
 import { SessionLost, forgetfulServer } from './leg.ts'
-import { fetchLists } from './lists.ts'
+import type { Listing } from './lists.ts'
+import { fetchLists, sameLists } from './lists.ts'
 
 /** A backend that has said nothing for this long is named as failing; the attempt goes on. */
 const PATIENCE_MS = 8000
@@ -27,7 +28,7 @@ const REVIVAL_WAIT_MS = { http: 1000, sse: 1000, stdio: 2000, container: 2000 } 
 export class Supervisor {
   state: BackendState
   /** Last lists that it gave; kept while it is away. */
-  lists: NativeLists | undefined
+  listing: Listing | undefined
   /** It refuses our credentials. */
   unauthenticated = false
   readonly #spec: BackendSpec
@@ -36,6 +37,8 @@ export class Supervisor {
   readonly #listeners = new Set<() => void>()
   /** Told when the backend has come back. */
   readonly #onRecovery: () => void
+  /** Told when it offers something else than before. */
+  readonly #onNewLists: (listing: Listing) => void
   #attempt: { signal: Cancellation; started: number; done: Promise<void> } | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
@@ -50,12 +53,17 @@ export class Supervisor {
     spec: BackendSpec,
     connections: Connections,
     telemetry: Telemetry,
-    { onRecovery, listen }: { onRecovery: () => void; listen: (leg: Leg) => void },
+    {
+      onRecovery,
+      onNewLists,
+      listen,
+    }: { onRecovery: () => void; onNewLists: (listing: Listing) => void; listen: (leg: Leg) => void },
   ) {
     this.#spec = spec
     this.#connections = connections
     this.#telemetry = telemetry
     this.#onRecovery = onRecovery
+    this.#onNewLists = onNewLists
     this.#listen = listen
     if (spec.disabled) this.state = { kind: 'disabled' }
     else if (spec.fault) this.state = { kind: 'failing', fault: spec.fault }
@@ -108,10 +116,10 @@ export class Supervisor {
     }, LIST_DEBOUNCE_MS).unref()
   }
 
-  /** Lists once more and waits for that, as long as for a call that wakes it. */
-  async relist(signal: Cancellation): Promise<void> {
+  /** Lists once more and waits for that, `ms` at most: as long as for a call that wakes it. */
+  async relist(signal: Cancellation, ms = PATIENCE_MS): Promise<void> {
     this.connect()
-    await this.#settled(PATIENCE_MS, signal)
+    await this.#settled(ms, signal)
   }
 
   /** A leg that lives with a connection of its own has lost it by itself, or hangs. */
@@ -165,8 +173,8 @@ export class Supervisor {
     slot.inflight++
     try {
       const leg = await slot.opening
-      const lists = await fetchLists(leg, signal, (message) => this.#note(message))
-      if (!this.#closed) this.#onListed(leg, lists, performance.now() - started)
+      const listing = await fetchLists(leg, signal, (message) => this.#note(message))
+      if (!this.#closed) this.#onListed(leg, listing, performance.now() - started)
     } catch (error) {
       await this.#connections.pool.drop(slot)
       throw error instanceof SessionLost && fresh ? forgetfulServer() : error
@@ -175,11 +183,16 @@ export class Supervisor {
     }
   }
 
-  #onListed(leg: Leg, lists: NativeLists, ms: number): void {
+  #onListed(leg: Leg, listing: Listing, ms: number): void {
     const before = this.state
     const recovered = before.kind !== 'ready'
     if (recovered) this.#readySince = Date.now()
-    this.lists = lists
+    const known = this.listing?.lists
+    // What has not changed stays the same object: nothing is built anew for it.
+    const same = known !== undefined && sameLists(known, listing.lists)
+    const lists = same ? known : listing.lists
+    this.listing = { ...listing, lists }
+    if (known && !same) this.#onNewLists(listing)
     this.unauthenticated = false
     const legs = { [leg.era]: leg.revision }
     this.state = { kind: 'ready', legs, since: this.#readySince, ms: before.kind === 'ready' ? before.ms : ms }

@@ -8,6 +8,7 @@ test('the first layer is the outermost', async () => {
     catalogue: async () => expect.unreachable(),
     watch: () => () => {},
     follow: async () => () => {},
+    watchTasks: async () => ({ ids: [], end: () => {} }),
     invoke: async () => {
       told.push('core')
       return { kind: 'result', value: {}, era: 'legacy' }

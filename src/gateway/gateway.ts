@@ -14,7 +14,6 @@ import { Generation } from './generation.ts'
 import { LinkMemory } from './link-memory.ts'
 import { Parking } from './questions/parking.ts'
 import { TaskIds } from './tasks/task-ids.ts'
-import type { TaskListener, TaskWatch } from './tasks/watches.ts'
 import { TaskWatches } from './tasks/watches.ts'
 
 /** How long calls of an old generation may go on after a reload. */
@@ -51,12 +50,9 @@ export class Gateway {
     this.core = {
       catalogue: (caller, occasion) => this.#current.core.catalogue(caller, occasion),
       invoke: (call, context) => this.#current.core.invoke(call, context),
-      watch: (caller, listener) => {
-        const watcher = { caller, listener }
-        this.#watchers.add(watcher)
-        return () => this.#watchers.delete(watcher)
-      },
+      watch: (caller, listener) => this.#current.core.watch(caller, listener),
       follow: (uri, caller, listener) => this.#follows.follow(uri, caller, listener),
+      watchTasks: (...asked) => this.#current.core.watchTasks(...asked),
     }
     this.#current = this.#generation(config, undefined)
   }
@@ -84,11 +80,6 @@ export class Gateway {
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
     this.#follows.move()
     this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
-  }
-
-  /** Has a modern client told of its tasks. */
-  watchTasks(ids: readonly string[], caller: Caller, listener: TaskListener): Promise<TaskWatch> {
-    return this.#taskWatches.watch(ids, caller, listener)
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */
@@ -129,7 +120,14 @@ export class Gateway {
       leases: this.#leases,
       identity: this.identity,
       telemetry: this.telemetry,
-      watch: (caller, listener) => this.core.watch(caller, listener),
+      lasting: {
+        watch: (caller, listener) => {
+          const watcher = { caller, listener }
+          this.#watchers.add(watcher)
+          return () => this.#watchers.delete(watcher)
+        },
+        watchTasks: (ids, caller, listener, flow) => this.#taskWatches.watch(ids, caller, listener, flow),
+      },
       clientOf: (owner) => this.#clients.get(owner),
       parking: this.#parking,
       links: this.#links,

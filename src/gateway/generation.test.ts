@@ -25,7 +25,7 @@ test('a generation that cannot be built gives back what it has taken', async () 
       leases,
       identity: { name: 'vmcp', version: '1' },
       telemetry: new Telemetry(),
-      watch: () => () => {},
+      lasting: { watch: () => () => {}, watchTasks: async () => ({ ids: [], end: () => {} }) },
       clientOf: () => undefined,
       parking: new Parking(() => new Sealer()),
       links: new LinkMemory(() => 0),

@@ -23,7 +23,8 @@ export interface GenerationParts {
   leases: BackendLeases
   identity: Identity
   telemetry: Telemetry
-  watch: Core['watch']
+  /** What outlives a generation. */
+  lasting: Pick<Core, 'watch' | 'watchTasks'>
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   parking: Parking
   links: LinkMemory
@@ -81,13 +82,13 @@ export class Generation {
       const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
       const served = this.backends.filter(({ spec }) => !spec.disabled)
       const resolver = new Resolver(keeper, served, parts.links, config.aggregation)
-      const { watch, parking, links } = parts
+      const { lasting, parking, links } = parts
       const { vendorMethods: methods, timeouts } = config
       const dispatch = dispatcher({
         keeper,
         resolver,
         backends: byId,
-        watch,
+        lasting,
         parking,
         links,
         toolCalls: { ids: taskIds, ttlMs: timeouts.maxMs },

@@ -2,9 +2,11 @@ import { expect, test, vi } from 'vitest'
 import { tool } from '../../test/support/aggregation.ts'
 import type { Apart, Backend } from '../backends/backend.ts'
 import { loadConfig } from '../config/load.ts'
+import type { Listing } from '../backends/lists.ts'
 import type { NativeLists } from '../model/backend.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import { backendId } from '../model/ids.ts'
+import { NO_PROFILE } from '../model/profile.ts'
 import { Telemetry } from '../telemetry/events.ts'
 import { CatalogueKeeper } from './keeper.ts'
 
@@ -15,6 +17,18 @@ const offer = (...names: string[]): NativeLists => ({
   resources: [],
   templates: [],
 })
+
+const listing: Listing = {
+  lists: offer('a'),
+  hints: {
+    tools: { ttlMs: 900, cacheScope: 'public' },
+    prompts: undefined,
+    resources: undefined,
+    templates: undefined,
+  },
+  at: performance.now(),
+  leg: { capabilities: { tools: { listChanged: true } }, hears: true },
+}
 
 /** A keeper over one backend whose lists the test sets. */
 async function kept() {
@@ -30,6 +44,8 @@ async function kept() {
     listsApart: () => own,
     apart: [],
     prepare: () => undefined,
+    freshen: () => {},
+    listingFor: () => listing,
     subscribe: (listener: typeof changed) => {
       changed = listener
       return () => {}
@@ -57,6 +73,8 @@ async function kept() {
     keeper,
     told,
     notes,
+    /** What it says next is the same as before. */
+    repeat: () => changed(),
     change: async (lists: NativeLists) => {
       backend.lists = lists
       const { version } = keeper.catalogue
@@ -90,4 +108,26 @@ test('what has been told is not remembered without bound', async () => {
   await change(nameless(1, 1500))
   await change(nameless(0, 1))
   expect(notes.filter((note) => note === notes[0])).toHaveLength(2)
+})
+
+test('a list is as fresh as its backends say, and private where callers see different things', async () => {
+  const { keeper, changeOwn } = await kept()
+  const anybody = { owner: 'session:any' as OwnerKey, profile: NO_PROFILE }
+  expect(keeper.hints(anybody)).toMatchObject({
+    tools: { ttlMs: 900, cacheScope: 'public' },
+    prompts: { ttlMs: 5000, cacheScope: 'public' },
+  })
+  changeOwn(offer('a', 'mine'))
+  expect(keeper.hints(anybody).prompts).toEqual({ ttlMs: 5000, cacheScope: 'private' })
+})
+
+test('nothing is built anew when a backend says the same again', async () => {
+  const { keeper, told, change, repeat } = await kept()
+  await change(offer('a', 'b'))
+  const { catalogue } = keeper
+  const before = told.length
+  repeat()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(keeper.catalogue).toBe(catalogue)
+  expect(told).toHaveLength(before)
 })

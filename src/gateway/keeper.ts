@@ -1,10 +1,12 @@
 import type { Claims } from '../aggregation/claims.ts'
 import { claimsOf } from '../aggregation/claims.ts'
 import { buildCatalogue } from '../aggregation/build.ts'
+import { mergeHints } from '../aggregation/hints.ts'
 import { estimateTokens } from '../aggregation/tokens.ts'
 import type { Apart, Backend } from '../backends/backend.ts'
+import { hintNow } from '../backends/lists-age.ts'
 import type { Caller } from '../model/call.ts'
-import type { Catalogue } from '../model/catalogue.ts'
+import type { CacheHint, Catalogue, ListKind } from '../model/catalogue.ts'
 import type { AggregationSettings } from '../model/settings.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
@@ -15,6 +17,9 @@ const WELCOME_WAIT_MS = 1000
 const MAX_NOTES = 3
 /** Notes are told once. Backends choose the names in them: beyond this many they are forgotten, and told again. */
 const MAX_TOLD = 1000
+/** Freshness that modern clients may assume at most; shorter while a backend is still connecting (contract 4). */
+const TTL_MS = 5000
+const TTL_CONNECTING_MS = 1000
 /** Changes that come together make one catalogue. */
 const COALESCE_MS = 5
 
@@ -35,6 +40,8 @@ export class CatalogueKeeper {
   readonly #started = Date.now()
   #timer: NodeJS.Timeout | undefined
   #catalogue: Catalogue
+  /** What the catalogue was built from. */
+  #sources: readonly unknown[] = []
 
   constructor(
     backends: readonly Backend[],
@@ -116,9 +123,35 @@ export class CatalogueKeeper {
       for (const backend of fresh) this.#waitedFor.add(backend)
     }
     await this.#prepare(caller)
+    for (const backend of this.#backends) backend.freshen(caller)
     if (this.#timer) this.#rebuild()
     if (!this.#settled) this.#settle()
     return this.view(caller)
+  }
+
+  /** How long this caller may keep what they see now. A list that differs from caller to caller is private. */
+  hints({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Record<ListKind, CacheHint> {
+    const now = performance.now()
+    const own: CacheHint = {
+      ttlMs: this.pending > 0 ? TTL_CONNECTING_MS : TTL_MS,
+      cacheScope: this.#views.size > 0 ? 'private' : 'public',
+    }
+    const apart = { owner, profile: profile.key }
+    const listings = this.#backends
+      .filter(({ reachable }) => reachable)
+      .map((backend) => backend.listingFor(apart))
+      .filter((listing) => listing !== undefined)
+    const hint = (kind: ListKind): CacheHint =>
+      mergeHints(
+        own,
+        listings.map((listing) => hintNow(listing, kind, now)),
+      )
+    return {
+      tools: hint('tools'),
+      prompts: hint('prompts'),
+      resources: hint('resources'),
+      templates: hint('templates'),
+    }
   }
 
   /** For the instructions of a first client: what has answered within a second of the start. */
@@ -159,6 +192,9 @@ export class CatalogueKeeper {
   #rebuild(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    const sources = this.#backends.flatMap(({ lists, reachable, state }) => [lists, reachable, state.kind])
+    if (sources.every((source, index) => source === this.#sources[index])) return
+    this.#sources = sources
     const before = this.#catalogue
     this.#catalogue = this.#build(before.version + 1)
     if (this.#settled) this.#claims = claimsOf(this.#catalogue, this.#claims)

@@ -46,10 +46,20 @@ export class Resolver {
       ({ lists, spec }) =>
         lists === undefined && couldBelong(call.name, spec.id, this.#settings, this.#backends.length),
     )
-    if (!absent) return undefined
-    await absent.wake(signal)
+    if (absent) await absent.wake(signal)
+    else if (!(await this.#lookAgain(call, caller, signal))) return undefined
     await this.#keeper.forList(caller)
     return this.now(call, caller)
+  }
+
+  /** Asks those that could have it and do not announce what is new. Whether any was asked. */
+  async #lookAgain(call: { kind: 'tool' | 'prompt'; name: string }, caller: Caller, signal: Cancellation) {
+    const asked = this.#backends
+      .filter(({ spec }) => couldBelong(call.name, spec.id, this.#settings, this.#backends.length))
+      .map((backend) => backend.lookAgain(caller, call.kind === 'tool' ? 'tools' : 'prompts', signal))
+      .filter((answer) => answer !== undefined)
+    await Promise.all(asked)
+    return asked.length > 0
   }
 
   /**

@@ -9,7 +9,7 @@ import { metaOf } from '../protocol/envelope.ts'
 import { DEFAULT_LOG_LEVEL, passes } from '../protocol/log-level.ts'
 
 /** The method that asks for each kind of entry. */
-export const METHOD_OF = {
+const METHOD_OF = {
   tool: 'tools/call',
   prompt: 'prompts/get',
   resource: 'resources/read',
@@ -43,6 +43,7 @@ export function requestTo(
     deadline: context.deadline,
     progress: context.emit !== undefined && metaOf(params)?.['progressToken'] !== undefined,
     onNotification: relay(params, context, backend),
+    flow: context.flow,
     letGo: context.letGo,
     ask: context.ask,
     streaming: false,

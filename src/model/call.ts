@@ -1,6 +1,6 @@
 import type { Era } from './backend.ts'
 import type { Cancellation } from './cancellation.ts'
-import type { Catalogue } from './catalogue.ts'
+import type { CacheHint, Catalogue, ListKind } from './catalogue.ts'
 import type { OwnerKey } from './ids.ts'
 import { GATEWAY_OWNER } from './ids.ts'
 import type { JsonObject } from './json.ts'
@@ -46,6 +46,13 @@ export interface Deadline {
   hold(): () => void
 }
 
+/** The way back to a caller, which is full while the caller does not read. A source that can wait then waits. */
+export interface Flow {
+  readonly full: boolean
+  /** Calls the listener once, when the caller reads again or has left, unless the returned function is called before. */
+  onDrain(listener: () => void): () => void
+}
+
 /** Who is asking, in which words; an explicit argument everywhere, never ambient. */
 export interface Caller {
   principal: Principal
@@ -57,6 +64,8 @@ export interface Caller {
   profile: Profile
   /** Least severe log messages that the caller has asked for; absent: it has not said. */
   logLevel: string | undefined
+  /** What a legacy client called itself at the handshake; a modern one says it in `_meta` of each request. */
+  clientInfo?: JsonObject | undefined
 }
 
 /** The gateway itself, where it wants something of a backend or looks at the catalogue. */
@@ -103,6 +112,8 @@ export interface Context extends Caller {
   streaming: boolean
   /** Request-scoped notifications (progress, log messages) back to the caller. `undefined`: the caller takes none. */
   emit: ((notification: Notification) => void) | undefined
+  /** What `emit` writes to. Absent: nobody has to wait for the caller. */
+  flow?: Flow | undefined
   /**
    * The backend has let go of this call's stream and wants to be asked again in so many milliseconds; the client may be let
    * go as well (2025-11-25, transports, "Sending Messages to the Server"). Absent: it could not come back.
@@ -155,10 +166,13 @@ export type Occasion = 'welcome' | 'list'
 export interface Sight {
   catalogue: Catalogue
   connecting: boolean
+  /** Of each list, as it is now. */
+  hints: Readonly<Record<ListKind, CacheHint>>
 }
 
 /**
- * Everything that a client may do: see the catalogue, invoke an entry, watch for changes of the lists, follow a resource.
+ * Everything that a client may do: see the catalogue, invoke an entry, and watch for changes: of the lists, of a resource,
+ * of its tasks.
  * Failures are thrown `GatewayError`s.
  */
 export interface Core {
@@ -173,6 +187,21 @@ export interface Core {
    * backend takes no subscriptions.
    */
   follow(uri: string, caller: Caller, listener: (update: JsonObject) => void): Promise<() => void>
+  /**
+   * Calls the listener with the params of `notifications/tasks` whenever one of these tasks has changed (the tasks
+   * extension), as fast as `flow` takes them. Ids that mean nothing to this caller are left out. Throws `PARAMS_INVALID`
+   * for too many.
+   */
+  watchTasks(ids: readonly string[], caller: Caller, listener: TaskListener, flow?: Flow): Promise<TaskWatch>
+}
+
+/** Takes the params of `notifications/tasks`. */
+export type TaskListener = (task: JsonObject) => void
+
+/** The tasks that are watched, as the caller knows them. */
+export interface TaskWatch {
+  ids: readonly string[]
+  end: () => void
 }
 
 /** A concern around the core. It may refuse or hide, and reaches a backend only through `inner`. */

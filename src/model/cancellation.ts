@@ -27,6 +27,12 @@ export class Cancellation {
     else this.#listeners = [listener]
   }
 
+  /** Forgets a listener: for signals that outlive many who wait for them. */
+  offCancel(listener: (reason: Error) => void): void {
+    const at = this.#listeners?.indexOf(listener) ?? -1
+    if (at !== -1) this.#listeners?.splice(at, 1)
+  }
+
   throwIfCancelled(): void {
     if (this.reason !== undefined) throw this.reason
   }

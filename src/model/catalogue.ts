@@ -48,5 +48,12 @@ export interface Catalogue {
   notes: readonly string[]
 }
 
+/** How long a list may be taken as fresh, and whether only by whom it was given to (2026-07-28, caching). */
+export interface CacheHint {
+  /** Milliseconds, whole; 0: it may be out of date already. */
+  ttlMs: number
+  cacheScope: 'public' | 'private'
+}
+
 /** The four kinds of list. */
 export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates'

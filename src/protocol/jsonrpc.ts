@@ -11,7 +11,8 @@ export type Message =
   | { kind: 'request'; id: string; method: string; params: JsonObject }
   | { kind: 'notification'; method: string; params: JsonObject }
   | { kind: 'response'; id: JsonValue; result: JsonObject }
-  | { kind: 'error'; id: JsonValue; error: WireError }
+  /** `malformed`: neither a result nor an error could be read in it. Whoever waits for it must not wait for ever. */
+  | { kind: 'error'; id: JsonValue; error: WireError; malformed?: true }
   | { kind: 'batch'; items: JsonValue[] }
   /** `id` is the JSON text of the id as far as there was one. */
   | { kind: 'invalid'; id: string; problem: string }
@@ -52,6 +53,10 @@ function classifyResponse(value: JsonObject, id: JsonValue | undefined): Message
       id: id ?? null,
       error: data === undefined ? { code, message: text } : { code, message: text, data },
     }
+  }
+  if (isId(id) && (result !== undefined || error !== undefined)) {
+    const message = 'the response has neither an object as "result" nor an "error" with a code'
+    return { kind: 'error', id, error: { code: JSONRPC.invalidRequest, message }, malformed: true }
   }
   return invalid(id, 'a JSON-RPC message needs a method, a result or an error')
 }

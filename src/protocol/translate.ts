@@ -28,6 +28,8 @@ export interface ModernHop {
   identity: Identity
   /** What the caller can do. */
   capabilities: JsonObject
+  /** What the caller calls itself, unless `params` say it. */
+  client?: JsonObject | undefined
   logLevel?: string | undefined
   progressToken?: number | undefined
 }
@@ -36,7 +38,7 @@ export interface ModernHop {
 export function modernParams(
   params: JsonObject,
   patch: JsonObject,
-  { identity, capabilities, logLevel, progressToken }: ModernHop,
+  { identity, capabilities, client: caller, logLevel, progressToken }: ModernHop,
 ): JsonObject {
   const received = metaOf(params)
   const meta = passedMeta(received, progressToken)
@@ -44,7 +46,7 @@ export function modernParams(
   meta[META.capabilities] = capabilities
   meta[META.client] = identity
   if (logLevel !== undefined) meta[META.logLevel] = logLevel
-  const client = received?.[META.client]
+  const client = received?.[META.client] ?? caller
   if (client !== undefined) meta[VENDOR_META.client] = client
   return { ...params, ...patch, _meta: meta }
 }

@@ -149,3 +149,22 @@ describe.each(BACKENDS)('a client that leaves a $backend backend over $wire', { 
     expect(noted('ended')).toBe(0)
   })
 })
+
+test.for(WIRES)(
+  'what a modern client was asked before an outage over %s is no new call after it, and the first call after it is asked',
+  async (wire, { onTestFinished }) => {
+    const cell: Cell = { client: 'modern', backend: 'legacy', wire }
+    const { source, caller, call, noted } = await sceneAt('while its question is open', cell, onTestFinished)
+    await source.fault('killed')
+    // Long enough for the gateway to have noticed.
+    await pause(1_000, new AbortController().signal)
+    await source.mend()
+    await call.answer('Ada')
+    expect(textIn(await call.outcome())).toContain('backend "peer" cannot be reached')
+    expect(noted('called')).toBe(1)
+    const next = caller.call('work', { key: 'next', ask: true })
+    expect(await next.asked()).toEqual(['next'])
+    await next.answer('Ada')
+    expect(textIn(await next.outcome())).toContain('Ada')
+  },
+)

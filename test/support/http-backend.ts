@@ -388,6 +388,7 @@ async function respond(state: State, response: ServerResponse, asked: Asked): Pr
       openStream()
       writeEvent(response, { jsonrpc: '2.0', method, params })
     },
+    full: () => response.writableNeedDrain,
     ask(method, params) {
       openStream()
       const id = `ask-${randomUUID()}`

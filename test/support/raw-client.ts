@@ -35,7 +35,7 @@ interface ToolAnswer {
 export async function legacyClient(url: string): Promise<RawClient> {
   const headers: Record<string, string> = {}
   const send = sender(url, () => headers)
-  const params = { protocolVersion: LEGACY[0]!, capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+  const params = { protocolVersion: LEGACY[0]!, capabilities: {}, clientInfo: { name: 'numbers', version: '1' } }
   const response = await send.raw({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
   await response.text()
   headers['mcp-session-id'] = response.headers.get('mcp-session-id') ?? ''

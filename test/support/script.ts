@@ -55,6 +55,8 @@ export interface Exchange {
   subscriptions: Set<string>
   /** Sends a request-scoped notification. */
   notify(method: string, params: JsonObject): void
+  /** The client has not read what was sent; absent over stdio. */
+  full?: () => boolean
   /** Asks the client on account of this request; resolves with its response, with nothing once it was cancelled. */
   ask(method: string, params: JsonObject): Promise<JsonObject>
   /** Aborted when the client cancels by the means of its era. */

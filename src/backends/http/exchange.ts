@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { ByteSink, Deadline, ResultStream } from '../../model/call.ts'
+import type { ByteSink, Deadline, Flow, ResultStream } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import type { Link } from '../../model/chain.ts'
 import { Chain } from '../../model/chain.ts'
@@ -38,6 +38,8 @@ export interface ExchangeOptions {
   maxMessageBytes: number
   /** Notifications and requests of the server that arrive before the response. */
   onMessage: ((message: Message) => void) | undefined
+  /** Where those go: the stream is not read on while it is full. */
+  flow?: Flow | undefined
   /** Opens an event stream that broke off again, at a position of it. Absent: the server does not keep events. */
   resume: Resume | undefined
   /** The server has ended the stream on purpose, and named the time after which it wants to be asked again. */
@@ -64,6 +66,12 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
   #reader: SseReader | undefined
   #resumption: Resumption | undefined
   #sink: ByteSink | undefined
+  /** Messages that were read already when nothing more could be passed on: the rest of a chunk. */
+  #held: Message[] | undefined
+  /** Ends the wait for the caller. */
+  #unwait: (() => void) | undefined
+  /** We do not read: silence is ours, and no time runs. */
+  #release: (() => void) | undefined
   #ended = false
   #isJson = false
   #onFinish: (() => void)[] = []
@@ -130,7 +138,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
       case 'stream':
         passedThrough(chunk.length)
         if (!this.#sink) this.#chunks.push(chunk)
-        else if (!this.#sink.write(chunk)) this.#controller?.pause()
+        else if (!this.#sink.write(chunk)) this.#pause()
         return
       case 'head':
       case 'resuming':
@@ -139,6 +147,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
   }
 
   onResponseEnd(): void {
+    this.#flush()
     switch (this.#mode) {
       case 'sse':
         if (this.#resume()) this.#letGo()
@@ -161,6 +170,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#flush()
     lingering.remove(this)
     const broken = this.#mode === 'sse' || this.#mode === 'resuming'
     if (!broken || !this.#resume()) this.#fail(error)
@@ -227,7 +237,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
       }
     } else if (this.#options.streaming && this.#options.id !== undefined && this.#isJson) {
       this.#mode = 'stream'
-      this.#controller?.pause()
+      this.#pause()
       this.#resolve({ kind: 'stream', stream: this })
     } else if (this.#size > this.#options.maxMessageBytes) this.#tooLarge()
   }
@@ -264,10 +274,66 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
 
   /** A message of the event stream. */
   take(message: Message): void {
+    if (this.#held) this.#held.push(message)
+    else if (this.#options.flow?.full && !this.#isAnswer(message)) this.#hold(message)
+    else this.#deliver(message)
+  }
+
+  #isAnswer(message: Message): message is Message & { kind: 'response' | 'error' } {
+    return (message.kind === 'response' || message.kind === 'error') && answers(message, this.#options.id)
+  }
+
+  #deliver(message: Message): void {
     if (this.#mode === 'done') return
-    if ((message.kind === 'response' || message.kind === 'error') && answers(message, this.#options.id)) {
+    if (this.#isAnswer(message)) {
       this.#settle({ kind: 'message', status: this.#status, headers: this.#headers, message })
     } else this.#options.onMessage?.(message)
+  }
+
+  #hold(message: Message): void {
+    if (this.#mode === 'done') return
+    this.#held = [message]
+    this.#pause()
+    this.#wait()
+  }
+
+  #wait(): void {
+    this.#unwait = this.#options.flow?.onDrain(() => this.#drain())
+  }
+
+  /** The caller reads, or has left. */
+  #drain(): void {
+    const { flow } = this.#options
+    while (this.#held && this.#held.length > 0) {
+      if (flow?.full && this.#mode !== 'done') return this.#wait()
+      this.#deliverHeld(this.#held.shift() as Message)
+    }
+    this.#held = undefined
+    this.resume()
+  }
+
+  /** The stream has ended or broken off: what is held is little. */
+  #flush(): void {
+    const held = this.#held
+    if (!held) return
+    this.#unwait?.()
+    this.#held = undefined
+    for (const message of held) this.#deliverHeld(message)
+    this.#release?.()
+    this.#release = undefined
+  }
+
+  #deliverHeld(message: Message): void {
+    try {
+      this.#deliver(message)
+    } catch {
+      // Noise on a stream is not worth the call.
+    }
+  }
+
+  #pause(): void {
+    this.#controller?.pause()
+    this.#release ??= this.#options.deadline?.hold()
   }
 
   #tooLarge(): void {
@@ -288,6 +354,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
     const piped = this.#sink
     this.#mode = 'done'
     this.#chunks = []
+    this.#held = undefined
+    this.#unwait?.()
+    this.#release?.()
     this.#resumption?.cancel()
     this.#reject(error)
     piped?.fail(error)
@@ -301,10 +370,12 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
     for (const chunk of this.#chunks) more = sink.write(chunk)
     this.#chunks = []
     if (this.#ended) this.#endSink()
-    else if (more) this.#controller?.resume()
+    else if (more) this.resume()
   }
 
   resume(): void {
+    this.#release?.()
+    this.#release = undefined
     this.#controller?.resume()
   }
 

@@ -81,6 +81,10 @@ export class LegacyHttpLeg implements Leg {
     return leg
   }
 
+  get hears(): boolean {
+    return this.#stream.stands
+  }
+
   async request(request: UpstreamRequest): Promise<Reply> {
     if (this.#lost) throw new SessionLost()
     const id = upstreamId()
@@ -98,6 +102,7 @@ export class LegacyHttpLeg implements Leg {
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
         onMessage: (message) => this.#answers.take(message, request),
+        flow: request.flow,
         resume: this.#openStream,
         onLetGo: request.letGo,
       })

@@ -46,6 +46,10 @@ export class ModernHttpLeg implements Leg {
     this.#answers = new Answers(context, async () => {})
   }
 
+  get hears(): boolean {
+    return this.#watches.stands
+  }
+
   async request(request: UpstreamRequest): Promise<Reply> {
     const id = upstreamId()
     const { method } = request
@@ -60,6 +64,7 @@ export class ModernHttpLeg implements Leg {
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
         onMessage: (message) => this.#answers.take(message, request),
+        flow: request.flow,
         resume: undefined,
       })
     } catch (error) {

@@ -4,6 +4,7 @@ import type { Call, Context, Outcome } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
+import { callOrPark } from '../call-backend.ts'
 import { outcomeOf } from '../outcome.ts'
 import type { Parking } from '../questions/parking.ts'
 import { requestTo } from '../upstream.ts'
@@ -28,6 +29,5 @@ export async function callVendor(
   const request = requestTo(method, params, {}, backend.spec.id, context)
   const run = async (asked: UpstreamRequest): Promise<Outcome> =>
     outcomeOf(await backend.call(asked), context, backend.spec.id)
-  const parks = context.era === 'modern' && backend.servingEra('modern') === 'legacy'
-  return parks ? parking.invoke(call, context, request, run) : run(request)
+  return callOrPark(backend, call, context, request, parking, run)
 }

@@ -25,7 +25,7 @@ export async function answerBatch(
   gateway: Gateway,
   client: LegacyClient,
   members: readonly BatchMember[],
-  way: Pick<Context, 'emit' | 'ask'>,
+  way: Pick<Context, 'emit' | 'flow' | 'ask'>,
 ): Promise<string[]> {
   const texts = await Promise.all(
     members.map(async (member) => {

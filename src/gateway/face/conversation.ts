@@ -1,4 +1,4 @@
-import type { Context } from '../../model/call.ts'
+import type { Context, Flow } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey } from '../../model/ids.ts'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
@@ -19,7 +19,7 @@ import type { Request } from './response-text.ts'
 import { answerClient } from './response-text.ts'
 
 /** A ping may come before the handshake. */
-const NOBODY: Handshake = { revision: LATEST_LEGACY, client: 'unknown', profile: NO_PROFILE }
+const NOBODY: Handshake = { revision: LATEST_LEGACY, client: 'unknown', clientInfo: undefined, profile: NO_PROFILE }
 
 /** The way to one client, which carries everything that it is told. */
 export interface Way {
@@ -27,6 +27,7 @@ export interface Way {
   put(json: string): void
   /** Anything else. False: it cannot be delivered. */
   send(json: string): boolean
+  flow: Flow
 }
 
 /** One legacy client on a way of its own: standard output, or the event stream of HTTP+SSE. */
@@ -37,7 +38,7 @@ export class Conversation {
   readonly #way: Way
   readonly #notices: ListNotices
   /** How requests are answered. */
-  readonly #back: Pick<Context, 'emit' | 'ask'>
+  readonly #back: Pick<Context, 'emit' | 'flow' | 'ask'>
   /** Set by `initialize`; other requests come after it. */
   #client: LegacyClient | undefined
   /** The response to `initialize` has been written: nothing but answers may come before it. */
@@ -52,6 +53,7 @@ export class Conversation {
     this.#notices = new ListNotices((json) => this.#greeted && way.send(json))
     this.#back = {
       emit: ({ method, params }) => void way.send(notificationText(method, params)),
+      flow: way.flow,
       ask: (question, signal) => this.#clientFor(question.method).ask(question, signal),
     }
   }

@@ -10,9 +10,14 @@ export interface Handshake {
   revision: string
   /** What the client calls itself, for people. */
   client: string
+  /** The same for programs, as the client gave it. */
+  clientInfo: JsonObject | undefined
   /** What it can do. */
   profile: Profile
 }
+
+/** It goes along with every call to a modern backend; characters. */
+const MAX_INFO = 4096
 
 /** The params of a legacy `initialize` (basic/lifecycle, "Initialization"). Throws `PARAMS_INVALID`. */
 export function handshakeOf({ protocolVersion, capabilities, clientInfo }: JsonObject): Handshake {
@@ -24,6 +29,7 @@ export function handshakeOf({ protocolVersion, capabilities, clientInfo }: JsonO
   return {
     revision,
     profile: profileOf(capabilities, revision),
+    clientInfo: isObject(clientInfo) && JSON.stringify(clientInfo).length <= MAX_INFO ? clientInfo : undefined,
     client: typeof name === 'string' ? name.slice(0, 100) : 'unknown',
   }
 }

@@ -35,6 +35,7 @@ export class LegacyClient implements ClientPort, Caller {
   readonly owner: OwnerKey
   readonly revision: string
   readonly profile: Profile
+  readonly clientInfo: JsonObject | undefined
   logLevel: string | undefined
   readonly running = new Chain<RunningCall>()
   /** The resources that it follows, once it does. */
@@ -44,11 +45,12 @@ export class LegacyClient implements ClientPort, Caller {
   readonly #pending = new Map<string, Pending>()
 
   /** `deliver` writes what belongs to no request of the client. */
-  constructor(principal: Principal, owner: OwnerKey, { revision, profile }: Handshake, deliver: Deliver) {
+  constructor(principal: Principal, owner: OwnerKey, { revision, profile, clientInfo }: Handshake, deliver: Deliver) {
     this.principal = principal
     this.owner = owner
     this.revision = revision
     this.profile = profile
+    this.clientInfo = clientInfo
     this.#deliver = deliver
   }
 
@@ -121,7 +123,7 @@ export class LegacyClient implements ClientPort, Caller {
   }
 
   /** One call of this client, answered over `emit` and `ask`. */
-  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'ask' | 'letGo'>): Context {
+  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'flow' | 'ask' | 'letGo'>): Context {
     return {
       principal: this.principal,
       owner: this.owner,
@@ -129,6 +131,7 @@ export class LegacyClient implements ClientPort, Caller {
       revision: this.revision,
       profile: this.profile,
       logLevel: this.logLevel,
+      clientInfo: this.clientInfo,
       signal: call.signal,
       deadline: undefined,
       header: undefined,

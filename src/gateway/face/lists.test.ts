@@ -14,7 +14,7 @@ const REQUEST: ListRequest = {
   revision: '2025-11-25',
   cursor: undefined,
   principal: 'me',
-  connecting: false,
+  hint: { ttlMs: 5000, cacheScope: 'public' },
 }
 
 function catalogueOf(tools: [name: string, visibility: Visibility, more?: JsonObject][]): Catalogue {
@@ -57,7 +57,8 @@ test('each era gets what it knows', () => {
     cacheScope: 'public',
     _meta: { [META.server]: IDENTITY },
   })
-  expect(page(catalogue, { revision: '2026-07-28', connecting: true })['ttlMs']).toBe(1000)
+  const hint = { ttlMs: 7, cacheScope: 'private' } as const
+  expect(page(catalogue, { revision: '2026-07-28', hint })).toMatchObject(hint)
 })
 
 test('one text per page, not per request', () => {

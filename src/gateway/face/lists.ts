@@ -1,4 +1,4 @@
-import type { Catalogue, ListKind } from '../../model/catalogue.ts'
+import type { CacheHint, Catalogue, ListKind } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
@@ -13,9 +13,6 @@ const PAGE_SIZE = 1000
 const MAX_CURSOR_NAME = 300
 /** Of the last of them one or the other may be gone by the next page. */
 const CURSOR_NAMES = 4
-/** Freshness that modern clients may assume; shorter while a backend is still connecting (contract 4). */
-const TTL_MS = 5000
-const TTL_CONNECTING_MS = 1000
 
 /** Member of the result that holds each list. */
 const MEMBERS: Readonly<Record<ListKind, string>> = {
@@ -32,30 +29,36 @@ export interface ListRequest {
   cursor: unknown
   /** Whose cursor it is: a cursor of somebody else does not open. */
   principal: string
-  connecting: boolean
+  /** For modern callers. */
+  hint: CacheHint
 }
 
-/** Serialised pages of one catalogue: made once, not per request. */
+/** Serialised pages of one catalogue without their hints, which change with time: made once, not per request. */
 const pages = new WeakMap<Catalogue, Map<string, string>>()
 
 /** JSON text of the result of a list request. Throws `PARAMS_INVALID` for a cursor that is not ours. */
 export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sealer, identity: Identity): string {
   const start = startOf(catalogue, request, sealer)
-  const { kind, revision, principal, connecting } = request
+  const { kind, revision, principal, hint } = request
   let cache = pages.get(catalogue)
   if (!cache) pages.set(catalogue, (cache = new Map()))
-  const key = `${kind} ${revision} ${start} ${connecting} ${principal}`
+  const key = `${kind} ${revision} ${start} ${principal}`
   let text = cache.get(key)
   if (text === undefined) {
     text = JSON.stringify(makePage(catalogue, request, start, sealer, identity))
     cache.set(key, text)
   }
-  return text
+  return eraOf(revision) === 'modern' ? hinted(text, hint) : text
+}
+
+/** The text of an object that has members, with two more. */
+function hinted(text: string, { ttlMs, cacheScope }: CacheHint): string {
+  return `${text.slice(0, -1)},"ttlMs":${ttlMs},"cacheScope":"${cacheScope}"}`
 }
 
 function makePage(
   catalogue: Catalogue,
-  { kind, revision, principal, connecting }: ListRequest,
+  { kind, revision, principal }: ListRequest,
   start: number,
   sealer: Sealer,
   identity: Identity,
@@ -75,8 +78,6 @@ function makePage(
   }
   if (era === 'modern') {
     result['resultType'] = 'complete'
-    result['ttlMs'] = connecting ? TTL_CONNECTING_MS : TTL_MS
-    result['cacheScope'] = 'public'
     result['_meta'] = { [META.server]: identity }
   }
   return result

@@ -5,12 +5,15 @@ import { ANONYMOUS } from '../../model/principal.ts'
 import type { Gateway } from '../gateway.ts'
 import { answerRequest } from './requests.ts'
 
+const FRESH = { ttlMs: 5000, cacheScope: 'public' } as const
+const HINTS = { tools: FRESH, prompts: FRESH, resources: FRESH, templates: FRESH }
+
 test('what a welcome says comes from the core, so that layers may change it', async () => {
   const asked: string[] = []
   const core: Partial<Core> = {
     catalogue: async (_context, occasion) => {
       asked.push(occasion)
-      return { catalogue: { instructions: 'Be kind' } as Catalogue, connecting: true }
+      return { catalogue: { instructions: 'Be kind' } as Catalogue, connecting: true, hints: HINTS }
     },
   }
   const gateway = { core, identity: { name: 'vmcp', version: '1' } } as unknown as Gateway

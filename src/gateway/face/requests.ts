@@ -12,7 +12,6 @@ import { CORE_TASKS_SINCE, SUPPORTED_MODERN, isBefore } from '../../protocol/rev
 import { modernResult, questionsResult, withoutHop } from '../../protocol/translate.ts'
 import type { Gateway } from '../gateway.ts'
 import { invokeAsking } from '../questions/rounds.ts'
-import { METHOD_OF } from '../upstream.ts'
 import { lowerResult } from '../../protocol/downgrade.ts'
 import { LOG_LEVELS, isLogLevel } from '../../protocol/log-level.ts'
 import type { LegacyClient } from './legacy-client.ts'
@@ -24,11 +23,15 @@ import { subscribe, unsubscribe } from './resource-updates.ts'
 /** An answer at a door: JSON text of the result, or a response that is still arriving. */
 export type Answer = { kind: 'text'; text: string } | { kind: 'stream'; stream: ResultStream }
 
-interface Method {
+interface Row {
   /** A method that is not of this era does not exist there. */
   eras: readonly Era[]
   /** The first revision that has it; absent: the first of its eras. */
   since?: string
+}
+
+/** Answered by the gateway itself, by means of its core. */
+interface OwnMethod extends Row {
   answer: (
     gateway: Gateway,
     params: JsonObject,
@@ -37,13 +40,21 @@ interface Method {
   ) => Answer | Promise<Answer>
 }
 
+/** Goes to a backend. */
+interface CallMethod extends Row {
+  /** Throws `PARAMS_INVALID`. */
+  call: (params: JsonObject) => Call
+  /** The method whose result this is, where it is another one's. */
+  resultOf?: string
+}
+
 /** The empty result. */
 const DONE: Answer = { kind: 'text', text: '{}' }
 
 const BOTH: readonly Era[] = ['legacy', 'modern']
 
 /** Every request that the gateway answers. An absent row is a method that does not exist. */
-const METHODS: Readonly<Record<string, Method>> = {
+const METHODS: Readonly<Record<string, OwnMethod | CallMethod>> = {
   initialize: { eras: ['legacy'], answer: initialize },
   ping: { eras: ['legacy'], answer: () => DONE },
   'logging/setLevel': { eras: ['legacy'], answer: setLevel },
@@ -52,20 +63,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   'prompts/list': list('prompts'),
   'resources/list': list('resources'),
   'resources/templates/list': list('templates'),
-  'tools/call': {
-    eras: BOTH,
-    answer: (gateway, params, context) => {
-      checkArguments(params)
-      return invoke(gateway, { kind: 'tool', name: textOf(params, 'name'), params }, context)
-    },
-  },
-  'prompts/get': {
-    eras: BOTH,
-    answer: (gateway, params, context) => {
-      checkArguments(params)
-      return invoke(gateway, { kind: 'prompt', name: textOf(params, 'name'), params }, context)
-    },
-  },
+  'tools/call': { eras: BOTH, call: (params) => ({ kind: 'tool', ...named(params) }) },
+  'prompts/get': { eras: BOTH, call: (params) => ({ kind: 'prompt', ...named(params) }) },
+  'resources/read': { eras: BOTH, call: (params) => ({ kind: 'resource', ...located(params) }) },
   'resources/subscribe': {
     eras: ['legacy'],
     answer: async (gateway, params, _context, client) => {
@@ -82,42 +82,20 @@ const METHODS: Readonly<Record<string, Method>> = {
       return DONE
     },
   },
-  'resources/read': {
-    eras: BOTH,
-    answer: (gateway, params, context) =>
-      invoke(gateway, { kind: 'resource', uri: textOf(params, 'uri'), params }, context),
-  },
-  'completion/complete': {
-    eras: BOTH,
-    answer: (gateway, params, context) => invoke(gateway, { kind: 'complete', ref: refOf(params), params }, context),
-  },
+  'completion/complete': { eras: BOTH, call: (params) => ({ kind: 'complete', ref: refOf(params), params }) },
   'tasks/get': task('get', BOTH),
   'tasks/cancel': task('cancel', BOTH),
-  'tasks/result': task('result', ['legacy']),
+  // Nothing else becomes a task.
+  'tasks/result': { ...task('result', ['legacy']), resultOf: 'tools/call' },
   'tasks/update': task('update', ['modern']),
-  'tasks/list': {
-    eras: ['legacy'],
-    since: CORE_TASKS_SINCE,
-    answer: (gateway, params, context) => invoke(gateway, { kind: 'tasks', params }, context),
-  },
-  'skills/list': {
-    eras: BOTH,
-    answer: (gateway, params, context) => invoke(gateway, { kind: 'skills', params }, context),
-  },
-  'skills/get': {
-    eras: BOTH,
-    answer: (gateway, params, context) =>
-      invoke(gateway, { kind: 'skill', uri: textOf(params, 'uri'), params }, context),
-  },
-  'resources/directory/read': {
-    eras: BOTH,
-    answer: (gateway, params, context) =>
-      invoke(gateway, { kind: 'directory', uri: textOf(params, 'uri'), params }, context),
-  },
+  'tasks/list': { eras: ['legacy'], since: CORE_TASKS_SINCE, call: (params) => ({ kind: 'tasks', params }) },
+  'skills/list': { eras: BOTH, call: (params) => ({ kind: 'skills', params }) },
+  'skills/get': { eras: BOTH, call: (params) => ({ kind: 'skill', ...located(params) }) },
+  'resources/directory/read': { eras: BOTH, call: (params) => ({ kind: 'directory', ...located(params) }) },
 }
 
 /** The methods that clients of each era may call, besides `subscriptions/listen`, which the doors answer. */
-export const ANSWERED: Readonly<Record<string, Pick<Method, 'eras' | 'since'>>> = METHODS
+export const ANSWERED: Readonly<Record<string, Row>> = METHODS
 
 /** Answers one request of either era; legacy ones come from a `client` that shook hands. Throws `GatewayError`s. */
 export function answerRequest(
@@ -128,14 +106,18 @@ export function answerRequest(
   client: LegacyClient | undefined,
 ): Answer | Promise<Answer> {
   const row = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined
-  if (row && isOf(row, context)) return row.answer(gateway, params, context, client)
+  if (row && isOf(row, context)) {
+    return 'answer' in row
+      ? row.answer(gateway, params, context, client)
+      : invoke(gateway, row.resultOf ?? method, row.call(params), context)
+  }
   if (!row && gateway.current.config.vendorMethods.has(method)) {
-    return invoke(gateway, { kind: 'vendor', method, params }, context)
+    return invoke(gateway, method, { kind: 'vendor', method, params }, context)
   }
   throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
 }
 
-function isOf({ eras, since }: Method, { era, revision }: Context): boolean {
+function isOf({ eras, since }: Row, { era, revision }: Context): boolean {
   return eras.includes(era) && (since === undefined || !isBefore(revision, since))
 }
 
@@ -166,33 +148,32 @@ async function discover(gateway: Gateway, _params: JsonObject, context: Context)
   return { kind: 'text', text: JSON.stringify(result) }
 }
 
-function task(verb: TaskVerb, eras: readonly Era[]): Method {
+function task(verb: TaskVerb, eras: readonly Era[]): CallMethod {
   return {
     eras,
     since: CORE_TASKS_SINCE,
-    answer: (gateway, params, context) =>
-      invoke(gateway, { kind: 'task', verb, id: textOf(params, 'taskId'), params }, context),
+    call: (params) => ({ kind: 'task', verb, id: textOf(params, 'taskId'), params }),
   }
 }
 
-function list(kind: ListKind): Method {
+function list(kind: ListKind): OwnMethod {
   return {
     eras: BOTH,
     answer: async (gateway, params, context) => {
-      const { catalogue, connecting } = await gateway.core.catalogue(context, 'list')
+      const { catalogue, hints } = await gateway.core.catalogue(context, 'list')
       const request = {
         kind,
         revision: context.revision,
         cursor: params['cursor'],
         principal: principalKey(context.principal),
-        connecting,
+        hint: hints[kind],
       }
       return { kind: 'text', text: listPage(catalogue, request, gateway.sealer, gateway.identity) }
     },
   }
 }
 
-async function invoke(gateway: Gateway, call: Call, context: Context): Promise<Answer> {
+async function invoke(gateway: Gateway, method: string, call: Call, context: Context): Promise<Answer> {
   const { core, identity } = gateway
   const outcome = context.era === 'modern' ? await core.invoke(call, context) : await invokeAsking(core, call, context)
   switch (outcome.kind) {
@@ -201,7 +182,7 @@ async function invoke(gateway: Gateway, call: Call, context: Context): Promise<A
     case 'needs-input':
       return { kind: 'text', text: JSON.stringify(questionsResult(outcome.value, identity)) }
     case 'result':
-      return { kind: 'text', text: JSON.stringify(resultFor(gateway, call, outcome, context)) }
+      return { kind: 'text', text: JSON.stringify(resultFor(gateway, method, call, outcome, context)) }
   }
 }
 
@@ -221,34 +202,16 @@ function setLevel(
   return DONE
 }
 
-function resultFor(gateway: Gateway, call: Call, outcome: Outcome & { kind: 'result' }, context: Context): JsonObject {
+function resultFor(
+  gateway: Gateway,
+  method: string,
+  call: Call,
+  outcome: Outcome & { kind: 'result' },
+  context: Context,
+): JsonObject {
   if (context.era === 'modern') return modernResult(call.kind, outcome.value, outcome.era, gateway.identity)
   const value = outcome.era === 'modern' ? withoutHop(outcome.value) : outcome.value
-  return lowerResult(context.revision, methodOf(call), value)
-}
-
-/** The method whose result this is. */
-function methodOf(call: Call): string {
-  switch (call.kind) {
-    case 'tool':
-    case 'prompt':
-    case 'resource':
-    case 'complete':
-      return METHOD_OF[call.kind]
-    case 'task':
-      // Nothing else becomes a task.
-      return call.verb === 'result' ? 'tools/call' : `tasks/${call.verb}`
-    case 'tasks':
-      return 'tasks/list'
-    case 'skills':
-      return 'skills/list'
-    case 'skill':
-      return 'skills/get'
-    case 'directory':
-      return 'resources/directory/read'
-    case 'vendor':
-      return call.method
-  }
+  return lowerResult(context.revision, method, value)
 }
 
 function textOf(params: JsonObject, field: string): string {
@@ -257,10 +220,16 @@ function textOf(params: JsonObject, field: string): string {
   throw new GatewayError('PARAMS_INVALID', `Invalid params: "${field}" must be a string`)
 }
 
-function checkArguments(params: JsonObject): void {
+function named(params: JsonObject): { name: string; params: JsonObject } {
   const value = params['arguments']
-  if (value === undefined || (isObject(value) && !isRawNumber(value))) return
-  throw new GatewayError('PARAMS_INVALID', 'Invalid params: "arguments" must be an object')
+  if (value !== undefined && (!isObject(value) || isRawNumber(value))) {
+    throw new GatewayError('PARAMS_INVALID', 'Invalid params: "arguments" must be an object')
+  }
+  return { name: textOf(params, 'name'), params }
+}
+
+function located(params: JsonObject): { uri: string; params: JsonObject } {
+  return { uri: textOf(params, 'uri'), params }
 }
 
 function refOf(params: JsonObject): (Call & { kind: 'complete' })['ref'] {

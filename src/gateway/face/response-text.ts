@@ -41,7 +41,7 @@ export async function answerClient(
   gateway: Gateway,
   client: LegacyClient,
   request: Request,
-  way: Pick<Context, 'emit' | 'ask'>,
+  way: Pick<Context, 'emit' | 'flow' | 'ask'>,
 ): Promise<string | undefined> {
   const running = new RunningCall(request.id)
   client.running.add(running)

@@ -16,6 +16,7 @@ import { idOfLong } from '../../protocol/long-line.ts'
 import type { Gateway } from '../gateway.ts'
 import { Conversation } from './conversation.ts'
 import { modernCaller } from './modern-caller.ts'
+import { Outflow } from './outflow.ts'
 import { RunningCall, cancelRunning } from './running.ts'
 import type { Request } from './response-text.ts'
 import { failureText, responseText } from './response-text.ts'
@@ -29,6 +30,7 @@ export class StdioDoor {
   readonly #gateway: Gateway
   readonly #input: Readable
   readonly #output: Writable
+  readonly #flow: Outflow
   readonly #owner = sessionOwner('stdio' as SessionId)
   /** The legacy client, if it is one. */
   readonly #legacy: Conversation
@@ -43,7 +45,12 @@ export class StdioDoor {
     this.#gateway = gateway
     this.#input = input
     this.#output = output
-    this.#legacy = new Conversation(gateway, ANONYMOUS, this.#owner, { put: this.#put, send: this.#send })
+    this.#flow = new Outflow(output)
+    this.#legacy = new Conversation(gateway, ANONYMOUS, this.#owner, {
+      put: this.#put,
+      send: this.#send,
+      flow: this.#flow,
+    })
   }
 
   /** Serves until the input ends, then finishes what is running. */
@@ -142,6 +149,7 @@ export class StdioDoor {
       deadline: undefined,
       streaming: false,
       emit: this.#emit,
+      flow: this.#flow,
       ask: undefined,
       header: undefined,
     }
@@ -157,7 +165,7 @@ export class StdioDoor {
     await new Promise<void>((resolve) => {
       context.signal.onCancel(() => resolve())
       this.#over.onCancel(() => resolve())
-      void subscription.start({ put: this.#put, send: this.#send }, resolve)
+      void subscription.start({ put: this.#put, send: this.#send, flow: this.#flow }, resolve)
     })
     this.#subscriptions.delete(subscription)
     subscription.leave()

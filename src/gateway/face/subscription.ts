@@ -53,7 +53,7 @@ export class Subscription {
     this.#followed = new Followed(follow, (update) => this.#notify(UPDATED, update))
     this.#watched = new WatchedTasks(
       tasks,
-      (listener) => gateway.watchTasks(tasks, caller, listener),
+      (listener) => gateway.core.watchTasks(tasks, caller, listener, this.#way?.flow),
       (task) => this.#notify('notifications/tasks', task),
     )
   }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../model/json.ts'
-import type { TaskListener, TaskWatch } from '../tasks/watches.ts'
+import type { TaskListener, TaskWatch } from '../../model/call.ts'
 
 /** The tasks of one listen stream. What the client cannot be told now is told with the next flush: the last state of each. */
 export class WatchedTasks {

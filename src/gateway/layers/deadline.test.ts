@@ -46,6 +46,7 @@ function start(call: Call, backend = 'one', settings = SETTINGS): Running {
     catalogue: async () => expect.unreachable(),
     watch: () => () => {},
     follow: async () => () => {},
+    watchTasks: async () => ({ ids: [], end: () => {} }),
     invoke: (_call, context) => {
       inside = context
       return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import type { UpstreamRequest } from '../../backends/leg.ts'
-import type { Ask, Deadline, Notification, Question } from '../../model/call.ts'
+import type { Ask, Deadline, Flow, Notification, Question } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
@@ -12,7 +12,7 @@ const WINDOW_MS = 30
 export type Turn<End> = { kind: 'end'; end: End } | { kind: 'questions'; round: number; questions: JsonObject }
 
 /** One request of the client, as it would go upstream: what comes meanwhile goes back to it. */
-export type Visitor = Pick<UpstreamRequest, 'signal' | 'deadline' | 'onNotification'>
+export type Visitor = Pick<UpstreamRequest, 'signal' | 'deadline' | 'onNotification' | 'flow'>
 
 interface Open {
   question: Question
@@ -25,7 +25,7 @@ interface Open {
  * away answering: each request of the client is one *turn*, which ends with the result or with questions.
  * Nobody is attached between turns; what the backend reports then is dropped.
  */
-export class ParkedCall<End> implements Deadline {
+export class ParkedCall<End> implements Deadline, Flow {
   /** Cancels the upstream request. */
   readonly signal = new Cancellation()
   /** Rounds of questions so far. */
@@ -34,6 +34,8 @@ export class ParkedCall<End> implements Deadline {
   readonly #attached = new Set<Visitor>()
   /** What releases the deadlines that are held, by hold. */
   readonly #holds = new Set<(() => void)[]>()
+  /** Wakes whoever waits until a caller reads. */
+  readonly #drains = new Set<() => void>()
   #asked = 0
   #turn = Promise.withResolvers<Turn<End>>()
   #window: NodeJS.Timeout | undefined
@@ -55,6 +57,8 @@ export class ParkedCall<End> implements Deadline {
     this.#attached.add(visitor)
     const { deadline } = visitor
     if (deadline) for (const releases of this.#holds) releases.push(deadline.hold())
+    // Those who still have to wait enter it again.
+    for (const wake of Array.from(this.#drains)) wake()
     visitor.signal.onCancel((reason) => this.#onGone(visitor, reason))
     return this.#turn.promise
   }
@@ -120,6 +124,28 @@ export class ParkedCall<End> implements Deadline {
       this.#holds.delete(releases)
       for (const release of releases.splice(0)) release()
     }
+  }
+
+  /** No caller reads. */
+  get full(): boolean {
+    for (const { flow } of this.#attached) if (!flow?.full) return false
+    return this.#attached.size > 0
+  }
+
+  /** A caller that comes meanwhile may read. */
+  onDrain(listener: () => void): () => void {
+    const releases: (() => void)[] = []
+    const release = (): void => {
+      this.#drains.delete(wake)
+      for (const end of releases) end()
+    }
+    const wake = (): void => {
+      release()
+      listener()
+    }
+    this.#drains.add(wake)
+    for (const { flow } of this.#attached) if (flow) releases.push(flow.onDrain(wake))
+    return release
   }
 
   readonly onNotification = (notification: Notification): void => {

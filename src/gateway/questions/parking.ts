@@ -61,6 +61,12 @@ export class Parking {
     }
   }
 
+  /** Whether this is the retry of a call that was asked here: nobody else knows what to do with its state. */
+  hasAsked(call: Call, context: Context): boolean {
+    const { requestState } = call.params
+    return requestState !== undefined && openState(this.#sealer(), requestState, call, context) !== undefined
+  }
+
   /** Cancels every parked call. */
   close(): void {
     for (const place of this.#places.values()) {
@@ -86,7 +92,14 @@ export class Parking {
     const turn = parked.attach(request)
     const { signal, ask, onNotification } = parked
     parked.end(
-      run({ ...request, signal, ask, deadline: parked, onNotification: request.onNotification && onNotification }),
+      run({
+        ...request,
+        signal,
+        ask,
+        deadline: parked,
+        onNotification: request.onNotification && onNotification,
+        flow: parked,
+      }),
     )
     const first = await turn
     if (first.kind === 'end') return first.end

@@ -27,19 +27,14 @@ export function accepted(answers: unknown): boolean {
   return given.length > 0 && given.every((answer) => isObject(answer) && answer['action'] === 'accept')
 }
 
-/** For callers that do not know the error: what it says, as the failure of a tool that a model can read. */
-export function withoutUrlRequired(error: unknown, profile: Profile): unknown {
-  if (!isUrlRequired(error) || takesLinks(profile)) return error
-  return new GatewayError('BACKEND_PROTOCOL', error.message, { cause: error })
-}
-
 function isUrlRequired(error: unknown): error is GatewayError {
   return (
     error instanceof GatewayError && error.code === 'BACKEND_ERROR' && error.jsonrpc === JSONRPC.urlElicitationRequired
   )
 }
 
-function takesLinks({ legacy }: Profile): boolean {
+/** Whether the user can be asked to visit a link. */
+export function takesLinks({ legacy }: Profile): boolean {
   const { elicitation } = legacy
   return isObject(elicitation) && isObject(elicitation['url'])
 }

@@ -5,6 +5,7 @@ import type { Ask } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
+import { pause } from '../../model/pause.ts'
 import { renameRelatedTask } from '../../protocol/related-task.ts'
 import { createdTask } from './shown-task.ts'
 import type { TaskIds } from './task-ids.ts'
@@ -80,7 +81,7 @@ async function resultOf(
   wait: (ms: number) => Promise<void>,
 ): Promise<JsonObject> {
   const { taskId } = created
-  const { signal, deadline, onNotification, ask } = request
+  const { signal, deadline, onNotification, flow, ask } = request
   const tell = reporter(request)
   let task = created
   while (task['status'] === 'working') {
@@ -99,7 +100,7 @@ async function resultOf(
   // It asks, and then works on without a word until the task ends.
   const release = status === 'input_required' ? deadline?.hold() : undefined
   try {
-    return await send('tasks/result', { taskId }, { onNotification, ask })
+    return await send('tasks/result', { taskId }, { onNotification, flow, ask })
   } finally {
     release?.()
   }
@@ -119,16 +120,6 @@ function reporter({ progress, onNotification }: UpstreamRequest): (message: unkn
 function pollMs(suggested: unknown): number {
   const ms = typeof suggested === 'number' ? suggested : DEFAULT_POLL_MS
   return Math.min(Math.max(ms, LEAST_POLL_MS), MOST_POLL_MS)
-}
-
-function pause(ms: number, signal: Cancellation): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms)
-    signal.onCancel((reason) => {
-      clearTimeout(timer)
-      reject(reason)
-    })
-  })
 }
 
 function cancelTask(backend: Backend, { caller }: UpstreamRequest, taskId: string): void {

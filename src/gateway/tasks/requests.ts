@@ -34,6 +34,7 @@ export async function askAboutTask(
   requireTasks(context)
   const at = ids.open(id, context.principal)
   const backend = at && backends.get(at.backend)
+  if (backend && !backend.reachable) await backend.wake(context.signal)
   if (!backend || backend.servingEra(context.era) !== context.era) throw unknownTask()
   const said = renameRelatedTask(params, (token) => ids.namesOf(at.backend).native(token, context.principal) ?? token)
   const request = requestTo(`tasks/${verb}`, said, { taskId: at.id }, at.backend, context)

@@ -1,11 +1,12 @@
 import type { Backend } from '../../backends/backend.ts'
 import { ownRequest } from '../../backends/leg.ts'
-import type { Caller, Notification } from '../../model/call.ts'
+import type { Caller, Flow, Notification, TaskListener, TaskWatch } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import { pause } from '../../model/pause.ts'
 import { withoutHop } from '../../protocol/translate.ts'
 import type { TaskIds } from './task-ids.ts'
 
@@ -15,14 +16,11 @@ const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 30_000
 const MAX_WATCHED = 1000
 
-/** The tasks that are watched, as the caller knows them. */
-export interface TaskWatch {
-  ids: readonly string[]
-  end: () => void
+interface Listening {
+  acknowledged: (natives: readonly unknown[]) => void
+  heard: TaskListener
+  flow: Flow | undefined
 }
-
-/** Takes the params of `notifications/tasks`. */
-export type TaskListener = (task: JsonObject) => void
 
 /**
  * Tasks whose state modern clients want to be told of (tasks extension, "Task Status Notifications"): for each client one
@@ -38,8 +36,13 @@ export class TaskWatches {
     this.#backendOf = backendOf
   }
 
-  /** Ids that mean nothing to this caller are left out. Throws `PARAMS_INVALID` for too many. */
-  async watch(tokens: readonly string[], caller: Caller, listener: TaskListener): Promise<TaskWatch> {
+  /** As `Core.watchTasks` has it. */
+  async watch(
+    tokens: readonly string[],
+    caller: Caller,
+    listener: TaskListener,
+    flow: Flow | undefined,
+  ): Promise<TaskWatch> {
     if (tokens.length > MAX_WATCHED) {
       throw new GatewayError('PARAMS_INVALID', `Invalid params: a client may listen to ${MAX_WATCHED} tasks`)
     }
@@ -52,7 +55,7 @@ export class TaskWatches {
       byBackend.set(at.backend, known.set(at.id, token))
     }
     const accepted = await Promise.all(
-      [...byBackend].map(([backend, known]) => this.#listen(backend, known, caller, signal, listener)),
+      [...byBackend].map(([backend, known]) => this.#listen(backend, known, caller, signal, listener, flow)),
     )
     const standing = new Set(accepted.flat())
     const end = (): void => signal.cancel(new GatewayError('CANCELLED', 'the client no longer listens'))
@@ -67,6 +70,7 @@ export class TaskWatches {
     caller: Caller,
     signal: Cancellation,
     listener: TaskListener,
+    flow: Flow | undefined,
   ): Promise<string[]> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ACKNOWLEDGE_WITHIN_MS, [])
@@ -78,7 +82,7 @@ export class TaskWatches {
         const token = typeof task['taskId'] === 'string' ? known.get(task['taskId']) : undefined
         if (token !== undefined && !signal.cancelled) listener({ ...withoutHop(task), taskId: token })
       }
-      void this.#keepListening(id, [...known.keys()], caller, signal, { acknowledged, heard })
+      void this.#keepListening(id, [...known.keys()], caller, signal, { acknowledged, heard, flow })
     })
   }
 
@@ -87,7 +91,7 @@ export class TaskWatches {
     natives: string[],
     caller: Caller,
     signal: Cancellation,
-    { acknowledged, heard }: { acknowledged: (natives: readonly unknown[]) => void; heard: TaskListener },
+    { acknowledged, heard, flow }: Listening,
   ): Promise<void> {
     let delay = FIRST_RETRY_MS
     let stood = false
@@ -105,13 +109,13 @@ export class TaskWatches {
       const backend = this.#backendOf(id)
       const request = ownRequest('subscriptions/listen', { notifications: { taskIds: natives } }, signal, caller)
       try {
-        await backend?.listen({ ...request, onNotification })
+        await backend?.listen({ ...request, onNotification, flow })
       } catch {
         // It is tried again, as long as the client is there.
       }
       // A server that never agreed has been asked and has answered.
       if (!stood) return acknowledged([])
-      if (!signal.cancelled) await pause(delay, signal)
+      await pause(delay, signal)
       delay = Math.min(delay * 2, LAST_RETRY_MS)
     }
   }
@@ -135,15 +139,4 @@ export class TaskWatches {
       }
     }
   }
-}
-
-/** Ends early with the signal, without an error. */
-function pause(ms: number, signal: Cancellation): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms).unref()
-    signal.onCancel(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -7,6 +7,7 @@ import type { Principal } from '../../../model/principal.ts'
 import { ANONYMOUS } from '../../../model/principal.ts'
 import type { DoorSettings } from '../../../model/settings.ts'
 import { classifyEra } from '../../../protocol/classify.ts'
+import type { Message } from '../../../protocol/jsonrpc.ts'
 import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -191,6 +192,7 @@ export class HttpDoor {
       }
       case 'response':
       case 'error':
+        if (message.kind === 'error' && message.malformed) return this.#malformedAnswer(req, res, message, principal)
         if (eraOf(versionOf(req) ?? '') === 'modern') {
           throw new GatewayError(
             'REQUEST_MALFORMED',
@@ -210,6 +212,18 @@ export class HttpDoor {
           message.id,
         )
     }
+  }
+
+  /** Refused, and yet the end of the question. */
+  #malformedAnswer(
+    req: IncomingMessage,
+    res: ServerResponse,
+    message: Message & { kind: 'error' },
+    principal: Principal,
+  ): void {
+    if (eraOf(versionOf(req) ?? '') === 'legacy') this.#legacy.settle(req, message, principal)
+    const { id, error } = message
+    this.#refuse(res, new GatewayError('REQUEST_MALFORMED', `Invalid Request: ${error.message}`), JSON.stringify(id))
   }
 
   #request(

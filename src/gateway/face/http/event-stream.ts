@@ -3,6 +3,7 @@ import type { ResultStream } from '../../../model/call.ts'
 import type { Link } from '../../../model/chain.ts'
 import { Chain } from '../../../model/chain.ts'
 import { SSE_KEEP_ALIVE, sseMessage } from '../../../protocol/sse.ts'
+import { Outflow } from '../outflow.ts'
 import { MAX_WAITING } from '../waiting.ts'
 import { passResult } from './pass-result.ts'
 
@@ -21,6 +22,7 @@ export const SSE_HEADERS = [
 /** One HTTP response that carries events. */
 export class EventStream implements Link {
   readonly #res: ServerResponse
+  readonly flow: Outflow
   /** It was crowded when it was last looked at. */
   #stalled = false
   previous: Link | undefined = undefined
@@ -29,6 +31,7 @@ export class EventStream implements Link {
   /** `onClose` is called once, whichever side ends it. */
   constructor(res: ServerResponse, onClose?: () => void) {
     this.#res = res
+    this.flow = new Outflow(res)
     res.writeHead(200, SSE_HEADERS)
     res.flushHeaders()
     open.add(this)

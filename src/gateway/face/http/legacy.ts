@@ -41,8 +41,8 @@ export class LegacyDoor {
     if (method !== 'initialize') responder.keepIn(session.streams)
     const running = new RunningCall(id)
     session.running.add(running)
-    const { emit, ask, letGo } = wayBack(responder, session)
-    const context = session.context(running, { streaming: true, emit, ask, letGo })
+    const { emit, flow, ask, letGo } = wayBack(responder, session)
+    const context = session.context(running, { streaming: true, emit, flow, ask, letGo })
     // A legacy client that disconnects has not cancelled: the call goes on.
     void deliver(this.#gateway, responder, request, context, session, () => {
       session.running.remove(running)
@@ -71,6 +71,15 @@ export class LegacyDoor {
   ): void {
     this.#sessionOf(req, principal).answer(message)
     res.writeHead(202).end()
+  }
+
+  /** An answer that is refused as malformed: if a session waits for it, it waits no longer. */
+  settle(req: IncomingMessage, message: Message & { kind: 'error' }, principal: Principal): void {
+    try {
+      this.#sessionOf(req, principal).answer(message)
+    } catch {
+      // It is refused anyway.
+    }
   }
 
   batch(req: IncomingMessage, res: ServerResponse, items: readonly JsonValue[], principal: Principal): void {
@@ -113,10 +122,11 @@ export class LegacyDoor {
 }
 
 /** How backends reach the client while they answer it: on the stream of its request, if it takes one. */
-function wayBack(responder: Responder, session: Session): Pick<Context, 'emit' | 'ask' | 'letGo'> {
+function wayBack(responder: Responder, session: Session): Pick<Context, 'emit' | 'flow' | 'ask' | 'letGo'> {
   if (!responder.takesEvents) return { emit: undefined, ask: session.ask }
   return {
     emit: responder.notify,
+    flow: responder,
     ask: (question, signal) => session.askOver(responder.send, question, signal),
     letGo: session.streams.primes ? responder.letGo : undefined,
   }

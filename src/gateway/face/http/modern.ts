@@ -46,6 +46,7 @@ export class ModernDoor {
       deadline: undefined,
       streaming: true,
       emit: responder.takesEvents ? responder.notify : undefined,
+      flow: responder,
       ask: undefined,
       header: (name) => single(req.headers[name]),
     }
@@ -75,6 +76,7 @@ export class ModernDoor {
         events.insist(json)
         return true
       },
+      flow: events.flow,
     }
     void subscription.start(way, () => events.close())
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Notification, ResultStream } from '../../../model/call.ts'
+import type { Flow, Notification, ResultStream } from '../../../model/call.ts'
 import type { Link } from '../../../model/chain.ts'
 import { Chain } from '../../../model/chain.ts'
 import { joinResponses } from '../../../protocol/batch.ts'
@@ -22,7 +22,7 @@ const TICK_MS = 1000
  * The answer to one POST: a single JSON body, or an event stream from the first notification on.
  * Written in one go wherever that is possible.
  */
-export class Responder implements Link {
+export class Responder implements Link, Flow {
   readonly #res: ServerResponse
   readonly #json: boolean
   readonly #sse: boolean
@@ -45,6 +45,15 @@ export class Responder implements Link {
   /** Notifications can be delivered. */
   get takesEvents(): boolean {
     return this.#sse
+  }
+
+  /** The client does not read the stream. One that has lost it is waited for by nobody. */
+  get full(): boolean {
+    return this.#events?.flow?.full ?? false
+  }
+
+  onDrain(listener: () => void): () => void {
+    return this.#events?.flow?.onDrain(listener) ?? noop
   }
 
   /** Once it is a stream it belongs to this session, which keeps its events for a client that loses it. */
@@ -138,6 +147,8 @@ export class Responder implements Link {
     return (this.#events = this.#session ? this.#session.open(this.#res) : new EventStream(this.#res))
   }
 }
+
+function noop(): void {}
 
 /** Every POST that waits for its answer, or for the first event of it; one timer for all. */
 const waiting = new Chain<Responder>()

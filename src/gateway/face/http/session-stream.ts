@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { ResultStream } from '../../../model/call.ts'
+import type { Flow, ResultStream } from '../../../model/call.ts'
 import { JSONRPC } from '../../../model/errors.ts'
 import { errorText } from '../../../protocol/jsonrpc.ts'
 import { sseMessage } from '../../../protocol/sse.ts'
@@ -51,6 +51,14 @@ export class SessionStream {
 
   get connected(): boolean {
     return this.#connection !== undefined
+  }
+
+  /**
+   * Absent while the client is away, which may be for ever: no backend waits for it. What it can do without is kept up to
+   * the bound, and dropped beyond.
+   */
+  get flow(): Flow | undefined {
+    return this.#connection?.flow
   }
 
   /** The client is away and able to come back. */

@@ -49,6 +49,7 @@ export class SseDoor {
     const conversation = new Conversation(this.#gateway, principal, sessionOwner(id as string as SessionId), {
       put: (json) => events.insist(json),
       send: (json) => events.send(json),
+      flow: events.flow,
     })
     res.on('drain', () => conversation.flush())
     this.#sessions.set(id, { principal, events, conversation })

@@ -34,14 +34,15 @@ interface Open {
 /** What the gateway does with messages of a backend that are no answer to a request of ours. */
 export class Answers {
   readonly #context: LegContext
-  readonly #send: (text: string) => Promise<void>
+  readonly #send: (text: string, asked?: Scope) => Promise<void>
   /** Questions that the client has not answered yet, by the JSON text of the backend's id. */
   readonly #open = new Map<string, Open>()
   /** Tasks that the client runs for the backend (2025-11-25: a question may become one). */
   readonly #clientTasks = new Set<string>()
   #ended = false
 
-  constructor(context: LegContext, send: (text: string) => Promise<void>) {
+  /** `asked`: the text answers a question that came of this request. */
+  constructor(context: LegContext, send: (text: string, asked?: Scope) => Promise<void>) {
     this.#context = context
     this.#send = send
   }
@@ -115,7 +116,7 @@ export class Answers {
     const text = (reply: string): void => {
       if (this.#open.get(id)?.signal === signal) this.#open.delete(id)
       // Nobody waits for an answer to what was cancelled.
-      if (!signal.cancelled) this.#send(reply).catch(() => {})
+      if (!signal.cancelled) this.#send(reply, scope).catch(() => {})
     }
     this.#answer(method, params, scope, signal).then(
       (result) => text(resultText(id, result)),

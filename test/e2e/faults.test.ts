@@ -6,7 +6,7 @@ import { callerOf, textIn, type Call, type Caller } from '../support/callers.ts'
 import { startGateway } from '../support/gateway.ts'
 import { waitFor } from '../support/processes.ts'
 import { pause } from '../support/script.ts'
-import { FAULTS, WIRES, startSource, type Fault, type Source, type Wire } from '../support/sources.ts'
+import { FAULTS, WIRES, httpSource, startSource, type Fault, type Source, type Wire } from '../support/sources.ts'
 import type { Work } from '../support/work.ts'
 
 const ERAS = ['legacy', 'modern'] as const
@@ -166,5 +166,25 @@ test.for(WIRES)(
     expect(await next.asked()).toEqual(['next'])
     await next.answer('Ada')
     expect(textIn(await next.outcome())).toContain('Ada')
+  },
+)
+
+test.for(ERAS)(
+  'a backend that forgets its session while it asks a %s client: the call ends, the next one has a new session',
+  async (era, { onTestFinished }) => {
+    const { backend, config, noted } = await httpSource('legacy')
+    onTestFinished(() => backend.close())
+    const gateway = await startGateway({ backends: [{ name: 'peer', ...config }] })
+    onTestFinished(() => gateway.close())
+    const caller = await callerOf(era, gateway.url)
+    const call = caller.call('work', { key: KEY, ask: true })
+    await call.asked()
+    backend.script.intercept = (_request, response) => void response.writeHead(404).end()
+    await call.answer('Ada')
+    expect(textIn(await call.outcome())).toContain('has forgotten the session in which it asked')
+    backend.script.intercept = undefined
+    const next = caller.call('work', { key: 'next' })
+    expect(textIn(await next.outcome())).toBe(JSON.stringify({ key: 'next' }))
+    expect(noted.filter((note) => note.startsWith('called'))).toEqual([`called ${KEY}`, 'called next'])
   },
 )

@@ -89,7 +89,11 @@ async function sender(url: string, era: Era): Promise<Send> {
   }
   const post = (body: string) => fetch(url, { method: 'POST', headers, body })
   if (era === 'legacy') {
-    const initialize = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'numbers', version: '1' } }
+    const initialize = {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'numbers', version: '1' },
+    }
     const hello = await post(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params: initialize }))
     await hello.text()
     headers['mcp-session-id'] = hello.headers.get('mcp-session-id') ?? ''

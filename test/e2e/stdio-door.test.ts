@@ -204,7 +204,9 @@ test('a message that is too large is refused by its id; what runs and what comes
   await door.answer(1)
   door.send(modern(2, 'tools/call', { name: 'local_slow', arguments: { steps: 1, delayMs: 300 } }))
   door.send(modern(3, 'tools/call', { name: 'remote_echo', arguments: { text: 'x'.repeat(9 << 20) } }))
-  expect(await door.answer(3)).toMatchObject({ error: { code: -32600, message: expect.stringContaining('maxRequestBytes') } })
+  expect(await door.answer(3)).toMatchObject({
+    error: { code: -32600, message: expect.stringContaining('maxRequestBytes') },
+  })
   expect(await door.answer(2)).toMatchObject({ result: { content: [{ text: 'slept 1 times' }] } })
   door.send(modern(4, 'tools/call', { name: 'remote_echo', arguments: { text: 'after' } }))
   expect(await door.answer(4)).toMatchObject({ result: { content: [{ text: 'after' }] } })

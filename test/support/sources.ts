@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 import type { Era } from '../../src/model/backend.ts'
 import type { JsonObject } from '../../src/model/json.ts'
+import type { HttpBackend } from './http-backend.ts'
 import { startHttpBackend } from './http-backend.ts'
 import { isAlive, waitFor } from './processes.ts'
 import { WORK_TOOL, work } from './work.ts'
@@ -58,7 +59,7 @@ function stdioSource(era: Era): Source {
   }
 }
 
-async function httpSource(era: Era): Promise<Source> {
+export async function httpSource(era: Era): Promise<Source & { backend: HttpBackend; noted: string[] }> {
   const noted: string[] = []
   const backend = await startHttpBackend({
     era,
@@ -66,6 +67,8 @@ async function httpSource(era: Era): Promise<Source> {
     call: (_name, args, exchange) => work(args, exchange, (note) => noted.push(note)),
   })
   return {
+    backend,
+    noted,
     config: { url: backend.url },
     notes: () => noted,
     async fault(fault) {

@@ -17,7 +17,7 @@ import { ChangeStream } from './change-stream.ts'
 import type { Scope } from '../answers.ts'
 import { Answers, resultOf } from '../answers.ts'
 import { Attribution, together } from '../attribution.ts'
-import type { Answer } from './exchange.ts'
+import type { Answer, Exchange } from './exchange.ts'
 import { UpstreamLogLevel } from '../log-level.ts'
 import { forgotSession, refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
@@ -27,6 +27,7 @@ import { JSON_HEADERS, STREAM_HEADERS, networkFault } from './wire.ts'
 interface Running extends Link {
   readonly id: number
   readonly scope: UpstreamRequest
+  exchange: Exchange | undefined
 }
 
 /** A session with a legacy server over streamable HTTP (2025-03-26 .. 2025-11-25). */
@@ -62,7 +63,7 @@ export class LegacyHttpLeg implements Leg {
     if (session !== undefined) own.push('mcp-session-id', session)
     this.#headers = wire.headers([...JSON_HEADERS, ...own])
     this.#streamHeaders = wire.headers([...STREAM_HEADERS, ...own])
-    this.#answers = new Answers(context, (text) => this.#send(text))
+    this.#answers = new Answers(context, (text, asked) => this.#reply(text, asked))
     this.#attribution = new Attribution(context, this.#answers)
   }
 
@@ -91,11 +92,11 @@ export class LegacyHttpLeg implements Leg {
     const { method, signal } = request
     await this.#logLevel.raise(request, this)
     const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
-    const running: Running = { id, scope: request, previous: undefined, next: undefined }
+    const running: Running = { id, scope: request, exchange: undefined, previous: undefined, next: undefined }
     this.#running.add(running)
     let answer: Answer
     try {
-      answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
+      running.exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
         id,
         signal,
         deadline: request.deadline,
@@ -106,6 +107,7 @@ export class LegacyHttpLeg implements Leg {
         resume: this.#openStream,
         onLetGo: request.letGo,
       })
+      answer = await running.exchange.answer
     } catch (error) {
       if (signal.cancelled) {
         this.#attribution.abandoned(running)
@@ -228,9 +230,22 @@ export class LegacyHttpLeg implements Leg {
     this.#send(notificationText('notifications/cancelled', { requestId: id, reason })).catch(() => {})
   }
 
-  async #send(text: string, signal?: Cancellation): Promise<void> {
+  /** A server that does not get the answer will not answer the call for which it asked, either. */
+  async #reply(text: string, asked: Scope | undefined): Promise<void> {
+    const answer = await this.#send(text).catch((error: Error) => error)
+    if (!(answer instanceof Error) && (answer.kind === 'stream' || answer.status < 400)) return
+    if (!(answer instanceof Error) && this.keepsState && forgotSession(answer)) this.#lost = true
+    const why = this.#lost
+      ? 'it has forgotten the session in which it asked'
+      : 'it did not take the answer to its question'
+    const lost = new GatewayError('BACKEND_UNREACHABLE', why)
+    // What was attributed has a scope of its own, which shares the signal of its call.
+    for (const { scope, exchange } of this.#running) if (scope.signal === asked?.signal) exchange?.abort(lost)
+  }
+
+  async #send(text: string, signal?: Cancellation): Promise<Answer> {
     const { maxMessageBytes } = this.#context
-    await this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
+    return this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
   }
 }
 

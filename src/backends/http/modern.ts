@@ -57,7 +57,7 @@ export class ModernHttpLeg implements Leg {
     const headers = this.#headersFor(method, params, request.tool)
     let answer: Answer
     try {
-      answer = await this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
+      const exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
         id,
         signal: request.signal,
         deadline: request.deadline,
@@ -67,6 +67,7 @@ export class ModernHttpLeg implements Leg {
         flow: request.flow,
         resume: undefined,
       })
+      answer = await exchange.answer
     } catch (error) {
       throw networkFault(error, this.#wire.address)
     }

@@ -55,10 +55,10 @@ export class HttpWire {
     return [...own, ...this.#headers]
   }
 
-  post(body: string, headers: string[], options: ExchangeOptions): Promise<Answer> {
+  post(body: string, headers: string[], options: ExchangeOptions): Exchange {
     const exchange = new Exchange(options)
     this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
-    return exchange.answer
+    return exchange
   }
 
   /**

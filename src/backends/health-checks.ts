@@ -5,7 +5,7 @@ import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { FailureSettings } from '../model/settings.ts'
 import type { Leg } from './leg.ts'
 import { SessionLost, ownRequest } from './leg.ts'
-import type { LegPool, Slot } from './pool.ts'
+import type { LegPool, Slot } from './connections/pool.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /**

@@ -2,12 +2,12 @@ import type { BackendFault, BackendSpec, BackendState } from '../model/backend.t
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { Telemetry } from '../telemetry/events.ts'
-import type { Connections } from './connections.ts'
+import type { Connections } from './connections/connections.ts'
 import { HttpRefusal } from './http/refusal.ts'
 import type { Leg } from './leg.ts'
 import { SessionLost, forgetfulServer } from './leg.ts'
-import type { Listing } from './lists.ts'
-import { fetchLists, sameLists } from './lists.ts'
+import type { Listing } from './offer/lists.ts'
+import { fetchLists, sameLists } from './offer/lists.ts'
 
 /** A backend that has said nothing for this long is named as failing; the attempt goes on. */
 const PATIENCE_MS = 8000

@@ -9,8 +9,8 @@ import type { BackendCallParts } from './call-backend.ts'
 import { callEntry } from './call-backend.ts'
 import type { BeyondParts } from './extensions/beyond.ts'
 import { invokeBeyond } from './extensions/beyond.ts'
-import type { CatalogueKeeper } from './keeper.ts'
-import { unknownEntry } from './resolve.ts'
+import type { CatalogueKeeper } from './catalogue/keeper.ts'
+import { unknownEntry } from './catalogue/resolve.ts'
 
 export interface DispatchParts extends BackendCallParts {
   keeper: CatalogueKeeper

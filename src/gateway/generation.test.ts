@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.ts'
 import { Telemetry } from '../telemetry/events.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
-import { LinkMemory } from './link-memory.ts'
+import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { Parking } from './questions/parking.ts'
 

@@ -1,4 +1,4 @@
-import { signedBy } from '../backends/answers.ts'
+import { signedBy } from '../backends/incoming/incoming.ts'
 import type { UpstreamRequest } from '../backends/leg.ts'
 import type { Context, EntryCall } from '../model/call.ts'
 import type { Entry } from '../model/catalogue.ts'

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { listPage } from '../../src/gateway/face/lists.ts'
-import { matchesTemplate } from '../../src/gateway/templates.ts'
+import { listPage } from '../../src/gateway/face/answering/lists.ts'
+import { matchesTemplate } from '../../src/gateway/catalogue/templates.ts'
 import type { Catalogue, Entry, ListKind, Visibility } from '../../src/model/catalogue.ts'
 import { backendId, type NativeName, type ShownName } from '../../src/model/ids.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'

@@ -3,9 +3,9 @@ import { readdirSync, readlinkSync } from 'node:fs'
 
 import { queryObjects } from 'node:v8'
 
-import { Channel } from '../../src/backends/channel.ts'
+import { Channel } from '../../src/backends/channel/channel.ts'
 import { LegacyHttpLeg } from '../../src/backends/http/legacy.ts'
-import { RunningCall } from '../../src/gateway/face/running.ts'
+import { RunningCall } from '../../src/gateway/face/legacy/running.ts'
 import { Session } from '../../src/gateway/face/http/session.ts'
 import { ParkedCall } from '../../src/gateway/questions/parked-call.ts'
 import { descendants } from './processes.ts'

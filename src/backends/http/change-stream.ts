@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { SseReader } from '../../protocol/sse.ts'
-import { readMessages } from '../messages.ts'
+import { readMessages } from '../incoming/messages.ts'
 import { positionHeader } from './position.ts'
 
 const FIRST_RETRY_MS = 500

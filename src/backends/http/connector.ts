@@ -6,7 +6,7 @@ import { openSse } from '../sse/connector.ts'
 import { isObject } from '../../model/json.ts'
 import { SUPPORTED_MODERN } from '../../protocol/revisions.ts'
 import { readDiscovered } from '../welcome.ts'
-import type { Answer } from './exchange.ts'
+import type { HttpAnswer } from './exchange.ts'
 import { LegacyHttpLeg, initialize } from './legacy.ts'
 import { ModernHttpLeg, discover } from './modern.ts'
 import { HttpRefusal, refusal } from './refusal.ts'
@@ -45,7 +45,7 @@ type Verdict = { era: 'modern'; leg: ModernHttpLeg } | { era: 'legacy'; why: Err
 
 /** 401, 403 and 5xx say nothing about the era and are thrown; silence is an outage, not a legacy server. */
 async function probe(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Verdict> {
-  let answer: Answer
+  let answer: HttpAnswer
   try {
     answer = await discover(wire, context, signal)
     // It refuses the revision and names the same one: it may be asked once more ("Protocol Version Negotiation").
@@ -73,7 +73,7 @@ async function probe(wire: HttpWire, context: LegContext, signal: Cancellation):
   return { era: 'legacy', why }
 }
 
-function namesOurRevision(answer: Answer): boolean {
+function namesOurRevision(answer: HttpAnswer): boolean {
   if (answer.kind !== 'message' || answer.message.kind !== 'error') return false
   const { code, data } = answer.message.error
   const supported = isObject(data) ? data['supported'] : undefined
@@ -106,7 +106,7 @@ async function openLegacy(peer: Peer, context: LegContext, signal: Cancellation)
 }
 
 /** Statuses with which a server of 2024-11-05 may answer a POST (2025-11-25, transports, "Backwards Compatibility"). */
-function mayBeOlder(answer: Answer): boolean {
+function mayBeOlder(answer: HttpAnswer): boolean {
   return answer.kind !== 'stream' && (answer.status === 400 || answer.status === 404 || answer.status === 405)
 }
 

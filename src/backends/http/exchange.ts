@@ -9,8 +9,8 @@ import { splitBatch } from '../../protocol/batch.ts'
 import type { Message } from '../../protocol/jsonrpc.ts'
 import { parseMessage } from '../../protocol/jsonrpc.ts'
 import { SseReader, carriesPosition, wholeEvents } from '../../protocol/sse.ts'
-import type { MessageSink } from '../messages.ts'
-import { readMessages } from '../messages.ts'
+import type { MessageSink } from '../incoming/messages.ts'
+import { readMessages } from '../incoming/messages.ts'
 import { Resumption } from './resumption.ts'
 import { passedThrough } from './young-garbage.ts'
 
@@ -21,7 +21,7 @@ const REFUSAL_LIMIT = 64 * 1024
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-export type Answer =
+export type HttpAnswer =
   /** A JSON-RPC response or error, whatever the HTTP status. */
   | { kind: 'message'; status: number; headers: Headers; message: Message & { kind: 'response' | 'error' } }
   | { kind: 'stream'; stream: ResultStream }
@@ -53,9 +53,9 @@ type Mode = 'head' | 'buffer' | 'sse' | 'resuming' | 'stream' | 'done'
 
 /** One POST and what comes back: JSON, an event stream, or a refusal. The only undici handler on the call path. */
 export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link, MessageSink {
-  readonly answer: Promise<Answer>
+  readonly answer: Promise<HttpAnswer>
   readonly #options: ExchangeOptions
-  #resolve!: (answer: Answer) => void
+  #resolve!: (answer: HttpAnswer) => void
   #reject!: (error: Error) => void
   #mode: Mode = 'head'
   #controller: Dispatcher.DispatchController | undefined
@@ -343,7 +343,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResultStream, Link,
     )
   }
 
-  #settle(answer: Answer): void {
+  #settle(answer: HttpAnswer): void {
     if (this.#mode === 'sse') lingering.add(this)
     this.#mode = 'done'
     this.#resolve(answer)

@@ -12,13 +12,13 @@ import { LATEST_LEGACY } from '../../protocol/revisions.ts'
 import { legacyParams } from '../../protocol/translate.ts'
 import type { Welcome } from '../welcome.ts'
 import { readInitialized } from '../welcome.ts'
-import { Succession } from '../succession.ts'
+import { Succession } from '../following/succession.ts'
 import { ChangeStream } from './change-stream.ts'
-import type { Scope } from '../answers.ts'
-import { Answers, resultOf } from '../answers.ts'
-import { Attribution, together } from '../attribution.ts'
-import type { Answer, Exchange } from './exchange.ts'
-import { UpstreamLogLevel } from '../log-level.ts'
+import type { Scope } from '../incoming/incoming.ts'
+import { Incoming, resultOf } from '../incoming/incoming.ts'
+import { Attribution, together } from '../incoming/attribution.ts'
+import type { HttpAnswer, Exchange } from './exchange.ts'
+import { UpstreamLogLevel } from '../incoming/log-level.ts'
 import { forgotSession, refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, STREAM_HEADERS, networkFault } from './wire.ts'
@@ -42,7 +42,7 @@ export class LegacyHttpLeg implements Leg {
   readonly #context: LegContext
   readonly #headers: string[]
   readonly #streamHeaders: string[]
-  readonly #answers: Answers
+  readonly #incoming: Incoming
   readonly #running = new Chain<Running>()
   readonly #attribution: Attribution<Running>
   readonly #logLevel = new UpstreamLogLevel()
@@ -63,15 +63,15 @@ export class LegacyHttpLeg implements Leg {
     if (session !== undefined) own.push('mcp-session-id', session)
     this.#headers = wire.headers([...JSON_HEADERS, ...own])
     this.#streamHeaders = wire.headers([...STREAM_HEADERS, ...own])
-    this.#answers = new Answers(context, (text, asked) => this.#reply(text, asked))
-    this.#attribution = new Attribution(context, this.#answers)
+    this.#incoming = new Incoming(context, (text, asked) => this.#reply(text, asked))
+    this.#attribution = new Attribution(context, this.#incoming)
   }
 
   /** After `initialize` was answered. Throws `BACKEND_ERROR` and `HttpRefusal` as the server answered. */
   static async begin(
     wire: HttpWire,
     context: LegContext,
-    answer: Answer,
+    answer: HttpAnswer,
     signal: Cancellation,
   ): Promise<LegacyHttpLeg> {
     if (answer.kind !== 'message') throw refusal(answer, wire.address)
@@ -94,7 +94,7 @@ export class LegacyHttpLeg implements Leg {
     const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
     const running: Running = { id, scope: request, exchange: undefined, previous: undefined, next: undefined }
     this.#running.add(running)
-    let answer: Answer
+    let answer: HttpAnswer
     try {
       running.exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
         id,
@@ -102,7 +102,7 @@ export class LegacyHttpLeg implements Leg {
         deadline: request.deadline,
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#answers.take(message, request),
+        onMessage: (message) => this.#incoming.take(message, request),
         flow: request.flow,
         resume: this.#openStream,
         onLetGo: request.letGo,
@@ -114,7 +114,7 @@ export class LegacyHttpLeg implements Leg {
         this.#cancel(id, signal)
       }
       const fault = networkFault(error, this.#wire.address)
-      this.#answers.lost(request, fault)
+      this.#incoming.lost(request, fault)
       throw fault
     } finally {
       this.#running.remove(running)
@@ -136,7 +136,7 @@ export class LegacyHttpLeg implements Leg {
   }
 
   notify(method: string, params: JsonObject): void {
-    if (this.#answers.concerns(method, params)) this.#send(notificationText(method, params)).catch(() => {})
+    if (this.#incoming.concerns(method, params)) this.#send(notificationText(method, params)).catch(() => {})
   }
 
   setLogLevel(level: string): void {
@@ -169,7 +169,7 @@ export class LegacyHttpLeg implements Leg {
   #onMessage(message: Message): void {
     const running = [...this.#running].reverse()
     if (message.kind === 'request') this.#onQuestion(message, running)
-    else if (message.kind === 'notification') this.#answers.take(message, this.#hearer(message, running))
+    else if (message.kind === 'notification') this.#incoming.take(message, this.#hearer(message, running))
   }
 
   #onQuestion(message: Message & { kind: 'request' }, running: readonly Running[]): void {
@@ -181,7 +181,7 @@ export class LegacyHttpLeg implements Leg {
     deadline.touch()
     const { ask } = client
     const scope = { caller, ask, deadline, signal: new Cancellation(), progress: false, onNotification: undefined }
-    this.#answers.take(message, scope)
+    this.#incoming.take(message, scope)
   }
 
   #hearer({ method, params }: Message & { kind: 'notification' }, running: readonly Running[]): Scope | undefined {
@@ -206,7 +206,7 @@ export class LegacyHttpLeg implements Leg {
     this.closed = true
     this.#stream.close()
     this.#attribution.end()
-    this.#answers.end(new GatewayError('CANCELLED', 'the connection to the backend has ended'))
+    this.#incoming.end(new GatewayError('CANCELLED', 'the connection to the backend has ended'))
     if (this.keepsState && !this.#lost) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1000).unref()
@@ -243,14 +243,14 @@ export class LegacyHttpLeg implements Leg {
     for (const { scope, exchange } of this.#running) if (scope.signal === asked?.signal) exchange?.abort(lost)
   }
 
-  async #send(text: string, signal?: Cancellation): Promise<Answer> {
+  async #send(text: string, signal?: Cancellation): Promise<HttpAnswer> {
     const { maxMessageBytes } = this.#context
     return this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
   }
 }
 
 /** The first request of a legacy session. Throws the signal's reason, `BACKEND_UNREACHABLE` and `BACKEND_PROTOCOL`. */
-export async function initialize(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
+export async function initialize(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<HttpAnswer> {
   const id = upstreamId()
   const params = {
     protocolVersion: LATEST_LEGACY,

@@ -8,14 +8,14 @@ import { upstreamId } from '../../protocol/jsonrpc.ts'
 import { paramHeaderPairs, paramHeadersOf } from '../../protocol/param-headers.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
 import { modernParams } from '../../protocol/translate.ts'
-import { Answers, resultOf } from '../answers.ts'
+import { Incoming, resultOf } from '../incoming/incoming.ts'
 import { hopOf, ownHop } from '../hop.ts'
-import type { Told } from '../succession.ts'
-import { Succession } from '../succession.ts'
+import type { Told } from '../following/succession.ts'
+import { Succession } from '../following/succession.ts'
 import type { Welcome } from '../welcome.ts'
 import { ACKNOWLEDGED, listenFilter } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
-import type { Answer } from './exchange.ts'
+import type { HttpAnswer } from './exchange.ts'
 import { refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, networkFault } from './wire.ts'
@@ -31,7 +31,7 @@ export class ModernHttpLeg implements Leg {
   readonly #wire: HttpWire
   readonly #context: LegContext
   readonly #headers: readonly string[]
-  readonly #answers: Answers
+  readonly #incoming: Incoming
   readonly #watches = new Succession()
   #filter: string | undefined
   closed = false
@@ -43,7 +43,7 @@ export class ModernHttpLeg implements Leg {
     this.instructions = welcome.instructions
     this.#headers = modernHeaders(wire)
     // Modern servers may not send requests, so there is nothing to answer.
-    this.#answers = new Answers(context, async () => {})
+    this.#incoming = new Incoming(context, async () => {})
   }
 
   get hears(): boolean {
@@ -55,7 +55,7 @@ export class ModernHttpLeg implements Leg {
     const { method } = request
     const params = modernParams(request.params, request.patch, hopOf(request, this.#context.identity, id))
     const headers = this.#headersFor(method, params, request.tool)
-    let answer: Answer
+    let answer: HttpAnswer
     try {
       const exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
         id,
@@ -63,7 +63,7 @@ export class ModernHttpLeg implements Leg {
         deadline: request.deadline,
         streaming: request.streaming,
         maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#answers.take(message, request),
+        onMessage: (message) => this.#incoming.take(message, request),
         flow: request.flow,
         resume: undefined,
       })
@@ -114,7 +114,7 @@ export class ModernHttpLeg implements Leg {
       },
       onMessage: (message) => {
         if (message.kind === 'notification' && message.method === ACKNOWLEDGED) acknowledged()
-        else this.#answers.take(message, undefined)
+        else this.#incoming.take(message, undefined)
       },
       onGap: () => {
         this.#context.onListChanged()
@@ -133,7 +133,7 @@ export class ModernHttpLeg implements Leg {
 }
 
 /** How legacy servers turn a request without a session away: an HTTP 400 with a code that no modern server gives. */
-function isLegacyRefusal(answer: Answer): boolean {
+function isLegacyRefusal(answer: HttpAnswer): boolean {
   if (answer.kind === 'stream' || answer.kind === 'accepted' || answer.status !== 400) return false
   if (answer.kind === 'refused') return true
   return answer.message.kind === 'error' && LEGACY_REFUSALS.includes(answer.message.error.code)
@@ -146,7 +146,7 @@ function modernHeaders(wire: HttpWire): string[] {
 }
 
 /** `server/discover`: the era probe, and the capabilities of a modern server. */
-export async function discover(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<Answer> {
+export async function discover(wire: HttpWire, context: LegContext, signal: Cancellation): Promise<HttpAnswer> {
   const id = upstreamId()
   const method = 'server/discover'
   const params = modernParams({}, {}, ownHop(context.identity))

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../model/errors.ts'
-import type { Answer } from './exchange.ts'
+import type { HttpAnswer } from './exchange.ts'
 
 /** An HTTP answer that is no JSON-RPC message. `status` tells authentication problems from outages. */
 export class HttpRefusal extends GatewayError<'BACKEND_UNREACHABLE'> {
@@ -32,7 +32,7 @@ function target(location: string | undefined, address: string): string {
 }
 
 /** The error for an answer that is no JSON-RPC response. */
-export function refusal(answer: Answer & { kind: 'refused' | 'accepted' | 'stream' }, address: string): Error {
+export function refusal(answer: HttpAnswer & { kind: 'refused' | 'accepted' | 'stream' }, address: string): Error {
   if (answer.kind !== 'refused') {
     return new GatewayError('BACKEND_PROTOCOL', `the backend at ${address} accepted a request without answering it`)
   }
@@ -41,7 +41,7 @@ export function refusal(answer: Answer & { kind: 'refused' | 'accepted' | 'strea
 }
 
 /** 404 is the rule; SDK examples answer 400 with a sentence about the session. */
-export function forgotSession(answer: Answer): boolean {
+export function forgotSession(answer: HttpAnswer): boolean {
   if (answer.kind === 'stream' || answer.kind === 'accepted') return false
   if (answer.status === 404) return true
   if (answer.status !== 400) return false

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import { Pool } from 'undici'
 import type { HttpEndpoint } from '../../model/backend.ts'
 import { GatewayError } from '../../model/errors.ts'
-import type { Answer, ExchangeOptions } from './exchange.ts'
+import type { HttpAnswer, ExchangeOptions } from './exchange.ts'
 import { Exchange } from './exchange.ts'
 
 /** Connections to one backend at once; requests beyond wait their turn. */
@@ -70,7 +70,7 @@ export class HttpWire {
     headers: string[],
     { id, signal, maxMessageBytes }: Pick<ExchangeOptions, 'id' | 'signal' | 'maxMessageBytes'>,
     path = this.#path,
-  ): Promise<Answer> {
+  ): Promise<HttpAnswer> {
     const exchange = new Exchange({
       id,
       signal,

@@ -3,9 +3,9 @@ import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
 import { SseReader } from '../../protocol/sse.ts'
-import type { ChannelWire } from '../channel.ts'
-import { Channel } from '../channel.ts'
-import type { Answer } from '../http/exchange.ts'
+import type { ChannelWire } from '../channel/channel.ts'
+import { Channel } from '../channel/channel.ts'
+import type { HttpAnswer } from '../http/exchange.ts'
 import { HttpRefusal, forgotSession, refusal } from '../http/refusal.ts'
 import type { HttpWire } from '../http/wire.ts'
 import { JSON_HEADERS, STREAM_HEADERS, networkFault } from '../http/wire.ts'
@@ -175,7 +175,7 @@ class EventStream implements Dispatcher.DispatchHandler {
 }
 
 /** `undefined`: the server has taken the message. */
-function faultOf(answer: Answer, address: string): Error | undefined {
+function faultOf(answer: HttpAnswer, address: string): Error | undefined {
   if (answer.kind === 'accepted') return undefined
   if (forgotSession(answer)) return new SessionLost()
   return answer.kind === 'message' ? new HttpRefusal(answer.status, address, undefined) : refusal(answer, address)

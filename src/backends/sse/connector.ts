@@ -1,7 +1,7 @@
 import type { HttpEndpoint } from '../../model/backend.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
-import { ChannelLeg } from '../channel-leg.ts'
+import { ChannelLeg } from '../channel/channel-leg.ts'
 import { HttpWire } from '../http/wire.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
 import { openEventStream } from './channel.ts'

@@ -1,7 +1,7 @@
 import type { StdioEndpoint } from '../../model/backend.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { LineReader } from '../../protocol/lines.ts'
-import { Channel } from '../channel.ts'
+import { Channel } from '../channel/channel.ts'
 import type { LegContext } from '../leg.ts'
 import { SessionLost } from '../leg.ts'
 import { ServerProcess } from './process.ts'

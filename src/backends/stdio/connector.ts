@@ -1,8 +1,8 @@
 import type { Era, StdioEndpoint } from '../../model/backend.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
-import type { Channel } from '../channel.ts'
-import { ChannelLeg } from '../channel-leg.ts'
+import type { Channel } from '../channel/channel.ts'
+import { ChannelLeg } from '../channel/channel-leg.ts'
 import type { LegContext } from '../leg.ts'
 import { openProcess } from './channel.ts'
 

@@ -1,5 +1,5 @@
 import type { Call, Context, EntryCall, Outcome } from '../../model/call.ts'
-import type { CatalogueKeeper } from '../keeper.ts'
+import type { CatalogueKeeper } from '../catalogue/keeper.ts'
 import type { TaskParts } from '../tasks/requests.ts'
 import { askAboutTask, listTasks } from '../tasks/requests.ts'
 import type { SkillParts } from './skills.ts'

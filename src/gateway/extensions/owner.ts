@@ -1,6 +1,6 @@
 import type { Call, Context } from '../../model/call.ts'
 import type { BackendId } from '../../model/ids.ts'
-import type { Resolver } from '../resolve.ts'
+import type { Resolver } from '../catalogue/resolve.ts'
 import type { TaskIds } from '../tasks/task-ids.ts'
 
 /** The one backend that a call is for, as far as that can be told without asking; whose timeouts apply. */

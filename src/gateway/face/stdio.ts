@@ -14,13 +14,13 @@ import { errorText, notificationText, parseMessage } from '../../protocol/jsonrp
 import { LineReader } from '../../protocol/lines.ts'
 import { idOfLong } from '../../protocol/long-line.ts'
 import type { Gateway } from '../gateway.ts'
-import { Conversation } from './conversation.ts'
+import { Conversation } from './legacy/conversation.ts'
 import { modernCaller } from './modern-caller.ts'
 import { Outflow } from './outflow.ts'
-import { RunningCall, cancelRunning } from './running.ts'
-import type { Request } from './response-text.ts'
-import { failureText, responseText } from './response-text.ts'
-import { Subscription } from './subscription.ts'
+import { RunningCall, cancelRunning } from './legacy/running.ts'
+import type { Request } from './answering/response-text.ts'
+import { failureText, responseText } from './answering/response-text.ts'
+import { Subscription } from './listening/subscription.ts'
 import { MAX_WAITING } from './waiting.ts'
 
 const INPUT_ENDED = new GatewayError('CANCELLED', 'the input ended')

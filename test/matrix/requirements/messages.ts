@@ -1,5 +1,5 @@
 import type { Era } from '../../../src/model/backend.ts'
-import { ANSWERED } from '../../../src/gateway/face/requests.ts'
+import { ANSWERED } from '../../../src/gateway/face/answering/requests.ts'
 
 interface Message {
   method: string

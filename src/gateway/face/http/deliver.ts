@@ -1,10 +1,10 @@
 import type { Context } from '../../../model/call.ts'
 import { errorText, resultText } from '../../../protocol/jsonrpc.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { LegacyClient } from '../legacy-client.ts'
-import { answerRequest } from '../requests.ts'
-import type { Request } from '../response-text.ts'
-import { renderError } from '../wire-error.ts'
+import type { LegacyClient } from '../legacy/legacy-client.ts'
+import { answerRequest } from '../answering/requests.ts'
+import type { Request } from '../answering/response-text.ts'
+import { renderError } from '../answering/wire-error.ts'
 import type { Responder } from './responder.ts'
 
 /** Runs one request and writes whatever comes of it; `ended` is called when all of it has been written. Never rejects. */

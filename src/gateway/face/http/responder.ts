@@ -6,10 +6,10 @@ import { joinResponses } from '../../../protocol/batch.ts'
 import { notificationText } from '../../../protocol/jsonrpc.ts'
 import { sseMessage } from '../../../protocol/sse.ts'
 import { acceptedTypes } from './accept.ts'
-import { EventStream, KEEP_ALIVE_MS, SSE_HEADERS } from './event-stream.ts'
+import { EventStream, KEEP_ALIVE_MS, SSE_HEADERS } from './streams/event-stream.ts'
 import { passResult } from './pass-result.ts'
-import { SessionStream } from './session-stream.ts'
-import type { SessionStreams } from './session-streams.ts'
+import { SessionStream } from './streams/session-stream.ts'
+import type { SessionStreams } from './streams/session-streams.ts'
 
 /**
  * A client of 2025-11-25 or later gets a stream, and with it the means to come back, for whatever takes longer than

@@ -5,11 +5,11 @@ import type { SessionId } from '../../../model/ids.ts'
 import { sessionOwner } from '../../../model/ids.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
-import type { Handshake } from '../handshake.ts'
-import { LegacyClient } from '../legacy-client.ts'
-import { ListNotices } from '../list-notices.ts'
-import type { EventMemory } from './event-memory.ts'
-import { SessionStreams } from './session-streams.ts'
+import type { Handshake } from '../answering/handshake.ts'
+import { LegacyClient } from '../legacy/legacy-client.ts'
+import { ListNotices } from '../legacy/list-notices.ts'
+import type { EventMemory } from './streams/event-memory.ts'
+import { SessionStreams } from './streams/session-streams.ts'
 
 /** One legacy client that shook hands over streamable HTTP. */
 export class Session extends LegacyClient {

@@ -3,8 +3,8 @@ import { Cancellation } from '../../../model/cancellation.ts'
 import { ANONYMOUS } from '../../../model/principal.ts'
 import { Telemetry } from '../../../telemetry/events.ts'
 import type { Gateway } from '../../gateway.ts'
-import { handshakeOf } from '../handshake.ts'
-import { RunningCall } from '../running.ts'
+import { handshakeOf } from '../answering/handshake.ts'
+import { RunningCall } from '../legacy/running.ts'
 import { Sessions } from './sessions.ts'
 
 const HANDSHAKE = handshakeOf({ protocolVersion: '2025-11-25', capabilities: { roots: {} } })

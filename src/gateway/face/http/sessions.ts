@@ -2,8 +2,8 @@ import { GatewayError } from '../../../model/errors.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { principalKey } from '../../../model/principal.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { Handshake } from '../handshake.ts'
-import { EventMemory } from './event-memory.ts'
+import type { Handshake } from '../answering/handshake.ts'
+import { EventMemory } from './streams/event-memory.ts'
 import { Session } from './session.ts'
 
 const MAX_SESSIONS = 10_000

@@ -8,10 +8,10 @@ import { principalKey } from '../../../model/principal.ts'
 import { classifyEra } from '../../../protocol/classify.ts'
 import type { Message } from '../../../protocol/jsonrpc.ts'
 import type { Gateway } from '../../gateway.ts'
-import { Conversation } from '../conversation.ts'
-import { failureText } from '../response-text.ts'
+import { Conversation } from '../legacy/conversation.ts'
+import { failureText } from '../answering/response-text.ts'
 import { acceptedTypes } from './accept.ts'
-import { EventStream } from './event-stream.ts'
+import { EventStream } from './streams/event-stream.ts'
 
 const MAX_SESSIONS = 10_000
 /** Requests of one client at a time. Nothing else holds it back: each is taken before it is answered. */

@@ -1,0 +1,258 @@
+import type { Claims } from '../../aggregation/claims.ts'
+import { claimsOf } from '../../aggregation/claims.ts'
+import { buildCatalogue } from '../../aggregation/build.ts'
+import { mergeHints } from '../../aggregation/hints.ts'
+import { estimateTokens } from '../../aggregation/tokens.ts'
+import type { Apart, Backend } from '../../backends/backend.ts'
+import { hintNow } from '../../backends/offer/lists-age.ts'
+import type { Caller } from '../../model/call.ts'
+import type { CacheHint, Catalogue, ListKind } from '../../model/catalogue.ts'
+import type { AggregationSettings } from '../../model/settings.ts'
+import type { Telemetry } from '../../telemetry/events.ts'
+
+/** The first list waits this long for a backend that is still connecting, once per backend. */
+const FIRST_LIST_WAIT_MS = 2000
+const WELCOME_WAIT_MS = 1000
+/** Conflicts and dropped definitions that are told one by one; the rest is counted. */
+const MAX_NOTES = 3
+/** Notes are told once. Backends choose the names in them: beyond this many they are forgotten, and told again. */
+const MAX_TOLD = 1000
+/** Freshness that modern clients may assume at most; shorter while a backend is still connecting (contract 4). */
+const TTL_MS = 5000
+const TTL_CONNECTING_MS = 1000
+/** Changes that come together make one catalogue. */
+const COALESCE_MS = 5
+
+/** Keeps the catalogue of one generation up to date with its backends. */
+export class CatalogueKeeper {
+  readonly #backends: readonly Backend[]
+  readonly #settings: AggregationSettings
+  readonly #telemetry: Telemetry
+  readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
+  readonly #unsubscribe: (() => void)[]
+  readonly #waitedFor = new Set<Backend>()
+  readonly #toldNotes = new Set<string>()
+  /** Catalogues of those who see something of their own, by owner or by profile. */
+  readonly #views = new Map<string, View>()
+  #claims: Claims = new Map()
+  /** Shown names are settled: the first list has been given, or every backend has answered. */
+  #settled = false
+  readonly #started = Date.now()
+  #timer: NodeJS.Timeout | undefined
+  #catalogue: Catalogue
+  /** What the catalogue was built from. */
+  #sources: readonly unknown[] = []
+
+  constructor(
+    backends: readonly Backend[],
+    settings: AggregationSettings,
+    telemetry: Telemetry,
+    version: number,
+    /** Names that are settled already: the configuration before this one gave the same. */
+    claims: Claims | undefined,
+    /** With `apart`: only what they see has changed. */
+    onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void,
+  ) {
+    this.#backends = backends
+    this.#settings = settings
+    this.#telemetry = telemetry
+    this.#onChange = onChange
+    if (claims) {
+      this.#claims = claims
+      this.#settled = true
+    }
+    this.#catalogue = this.#build(version)
+    for (const apart of backends.flatMap((backend) => backend.apart)) this.#look(apart)
+    this.#unsubscribe = [
+      ...backends.map((backend) => backend.subscribe(() => this.#rebuildSoon())),
+      ...backends.map((backend) => backend.subscribeApart((apart) => this.#onChangeApart(apart))),
+    ]
+  }
+
+  /** As it is now, without waiting. */
+  get catalogue(): Catalogue {
+    return this.#catalogue
+  }
+
+  /** As this caller sees it. */
+  view({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Catalogue {
+    if (this.#views.size === 0) return this.#catalogue
+    const view = this.#views.get(owner) ?? this.#views.get(profile.key)
+    if (!view) return this.#catalogue
+    if (view.base !== this.#catalogue) {
+      view.base = this.#catalogue
+      view.catalogue = this.#build(this.#catalogue.version, view.apart)
+    }
+    return view.catalogue
+  }
+
+  #onChangeApart(apart: Apart): void {
+    // What they were told of last; `view` would already show what is new.
+    const before = this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue
+    this.#look(apart)
+    this.#onChange(before, this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue, apart)
+  }
+
+  #look(apart: Apart): void {
+    if (this.#backends.some((backend) => backend.listsApart(apart))) {
+      const catalogue = this.#build(this.#catalogue.version, apart)
+      this.#views.set(keyOf(apart), { apart, base: this.#catalogue, catalogue })
+    } else this.#views.delete(keyOf(apart))
+  }
+
+  /** Absent while names are not settled. */
+  get claims(): Claims | undefined {
+    return this.#settled ? this.#claims : undefined
+  }
+
+  /** Backends that have not answered or failed yet. */
+  get pending(): number {
+    return this.#backends.filter(({ state }) => state.kind === 'connecting').length
+  }
+
+  /** For a list: waits for backends that are still connecting, 2 s at most and once for each. */
+  async forList(caller: Caller): Promise<Catalogue> {
+    const fresh = this.#backends.filter(
+      (backend) => backend.state.kind === 'connecting' && !this.#waitedFor.has(backend),
+    )
+    if (fresh.length > 0) {
+      await Promise.race([
+        Promise.all(fresh.map(answered)),
+        new Promise((resolve) => setTimeout(resolve, FIRST_LIST_WAIT_MS).unref()),
+      ])
+      for (const backend of fresh) this.#waitedFor.add(backend)
+    }
+    await this.#prepare(caller)
+    for (const backend of this.#backends) backend.freshen(caller)
+    if (this.#timer) this.#rebuild()
+    if (!this.#settled) this.#settle()
+    return this.view(caller)
+  }
+
+  /** How long this caller may keep what they see now. A list that differs from caller to caller is private. */
+  hints({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Record<ListKind, CacheHint> {
+    const now = performance.now()
+    const own: CacheHint = {
+      ttlMs: this.pending > 0 ? TTL_CONNECTING_MS : TTL_MS,
+      cacheScope: this.#views.size > 0 ? 'private' : 'public',
+    }
+    const apart = { owner, profile: profile.key }
+    const listings = this.#backends
+      .filter(({ reachable }) => reachable)
+      .map((backend) => backend.listingFor(apart))
+      .filter((listing) => listing !== undefined)
+    const hint = (kind: ListKind): CacheHint =>
+      mergeHints(
+        own,
+        listings.map((listing) => hintNow(listing, kind, now)),
+      )
+    return {
+      tools: hint('tools'),
+      prompts: hint('prompts'),
+      resources: hint('resources'),
+      templates: hint('templates'),
+    }
+  }
+
+  /** For the instructions of a first client: what has answered within a second of the start. */
+  async forWelcome(caller: Caller): Promise<Catalogue> {
+    const left = this.#started + WELCOME_WAIT_MS - Date.now()
+    const connecting = this.#backends.filter(({ state }) => state.kind === 'connecting')
+    if (left > 0 && connecting.length > 0) {
+      await Promise.race([
+        Promise.all(connecting.map(answered)),
+        new Promise((resolve) => setTimeout(resolve, left).unref()),
+      ])
+    }
+    if (this.#timer) this.#rebuild()
+    return this.view(caller)
+  }
+
+  /** Finds out what callers of this profile see. */
+  async #prepare(caller: Caller): Promise<void> {
+    if (caller.profile.key === '') return
+    const unknown = this.#backends.map((backend) => backend.prepare(caller)).filter((wait) => wait !== undefined)
+    if (unknown.length > 0) await Promise.all(unknown)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+  }
+
+  #settle(): void {
+    this.#settled = true
+    this.#claims = claimsOf(this.#catalogue, this.#claims)
+  }
+
+  #rebuildSoon(): void {
+    this.#timer ??= setTimeout(() => this.#rebuild(), COALESCE_MS)
+  }
+
+  #rebuild(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const sources = this.#backends.flatMap(({ lists, reachable, state }) => [lists, reachable, state.kind])
+    if (sources.every((source, index) => source === this.#sources[index])) return
+    this.#sources = sources
+    const before = this.#catalogue
+    this.#catalogue = this.#build(before.version + 1)
+    if (this.#settled) this.#claims = claimsOf(this.#catalogue, this.#claims)
+    else if (this.pending === 0) this.#settle()
+    this.#onChange(before, this.#catalogue)
+    this.#tell()
+  }
+
+  #build(version: number, apart?: Apart): Catalogue {
+    const contributions = this.#backends.map((backend) => {
+      const own = apart && backend.listsApart(apart)
+      return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
+    })
+    return buildCatalogue(contributions, this.#settings, this.#claims, version)
+  }
+
+  #tell(): void {
+    const { tools, prompts, resources, templates, notes, conflicts, version } = this.#catalogue
+    const news = [...notes, ...conflicts.map((conflict) => conflict.resolution)].filter(
+      (note) => !this.#toldNotes.has(note),
+    )
+    if (this.#toldNotes.size + news.length > MAX_TOLD) this.#toldNotes.clear()
+    for (const message of news.slice(0, MAX_TOLD)) this.#toldNotes.add(message)
+    for (const message of news.slice(0, MAX_NOTES)) this.#telemetry.emit('catalogue.note', { message })
+    if (news.length > MAX_NOTES) {
+      const message = `and ${news.length - MAX_NOTES} more of this kind: "vmcp tools" shows them all`
+      this.#telemetry.emit('catalogue.note', { message })
+    }
+    const listed = [...tools.values()].filter((entry) => entry.visibility === 'listed')
+    this.#telemetry.emit('catalogue.changed', {
+      version,
+      tools: listed.length,
+      prompts: prompts.size,
+      resources: resources.size + templates.size,
+      tokens: listed.reduce((sum, entry) => sum + estimateTokens(entry.definition), 0),
+      pending: this.pending,
+    })
+  }
+}
+
+interface View {
+  apart: Apart
+  /** What it was built beside. */
+  base: Catalogue
+  catalogue: Catalogue
+}
+
+function keyOf({ owner, profile }: Apart): string {
+  return owner ?? profile
+}
+
+async function answered(backend: Backend): Promise<void> {
+  if (backend.state.kind !== 'connecting') return
+  await new Promise<void>((resolve) => {
+    const unsubscribe = backend.subscribe(() => {
+      if (backend.state.kind === 'connecting') return
+      unsubscribe()
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,136 @@
+import { couldBelong } from '../../aggregation/conflicts.ts'
+import type { Backend } from '../../backends/backend.ts'
+import type { Caller, EntryCall } from '../../model/call.ts'
+import type { Cancellation } from '../../model/cancellation.ts'
+import type { Catalogue, Entry } from '../../model/catalogue.ts'
+import { GatewayError, JSONRPC } from '../../model/errors.ts'
+import type { BackendId, NativeName, ShownName } from '../../model/ids.ts'
+import type { AggregationSettings } from '../../model/settings.ts'
+import { clip } from '../../protocol/clip.ts'
+import { skillsOf } from '../extensions/declared.ts'
+import type { CatalogueKeeper } from './keeper.ts'
+import type { LinkMemory } from './link-memory.ts'
+import { resolveResource } from './templates.ts'
+
+/** Finds the entry that a call means. */
+export class Resolver {
+  readonly #keeper: CatalogueKeeper
+  readonly #backends: readonly Backend[]
+  readonly #links: LinkMemory
+  readonly #settings: AggregationSettings
+
+  constructor(keeper: CatalogueKeeper, backends: readonly Backend[], links: LinkMemory, settings: AggregationSettings) {
+    this.#keeper = keeper
+    this.#backends = backends
+    this.#links = links
+    this.#settings = settings
+  }
+
+  /** What is listed, or was shown to this caller; without waiting. */
+  now(call: EntryCall, caller: Caller): Entry | undefined {
+    const entry = findEntry(this.#keeper.view(caller), call)
+    if (entry) return entry.visibility === 'hidden' ? undefined : entry
+    return call.kind === 'resource' ? this.#linked(call.uri, caller) : undefined
+  }
+
+  /**
+   * A call that comes before its backend has been listed, or merged after that, waits as the first list does.
+   * `undefined`: nothing of that name. Throws `BACKEND_UNREACHABLE` for a name that only a backend could have that has
+   * never answered.
+   */
+  async late(call: EntryCall, caller: Caller, signal: Cancellation): Promise<Entry | undefined> {
+    await this.#keeper.forList(caller)
+    const entry = this.now(call, caller)
+    if (entry || (call.kind !== 'tool' && call.kind !== 'prompt')) return entry
+    const absent = this.#backends.find(
+      ({ lists, spec }) =>
+        lists === undefined && couldBelong(call.name, spec.id, this.#settings, this.#backends.length),
+    )
+    if (absent) await absent.wake(signal)
+    else if (!(await this.#lookAgain(call, caller, signal))) return undefined
+    await this.#keeper.forList(caller)
+    return this.now(call, caller)
+  }
+
+  /** Asks those that could have it and do not announce what is new. Whether any was asked. */
+  async #lookAgain(call: { kind: 'tool' | 'prompt'; name: string }, caller: Caller, signal: Cancellation) {
+    const asked = this.#backends
+      .filter(({ spec }) => couldBelong(call.name, spec.id, this.#settings, this.#backends.length))
+      .map((backend) => backend.lookAgain(caller, call.kind === 'tool' ? 'tools' : 'prompts', signal))
+      .filter((answer) => answer !== undefined)
+    await Promise.all(asked)
+    return asked.length > 0
+  }
+
+  /**
+   * Where a resource could be that nobody lists and no result has shown: with the backends that own resources of its
+   * scheme, in configured order.
+   */
+  byScheme(uri: string, caller: Caller): Entry[] {
+    const scheme = schemeOf(uri)
+    if (scheme === undefined) return []
+    const { resources, templates } = this.#keeper.view(caller)
+    const owners = new Set<BackendId>()
+    for (const { shown, route } of [...resources.values(), ...templates.values()]) {
+      if (schemeOf(shown) === scheme) owners.add(route.backend)
+    }
+    // Servers need not list the files of their skills.
+    if (scheme === 'skill') for (const backend of this.#backends) if (skillsOf(backend)) owners.add(backend.spec.id)
+    return this.#backends.filter(({ spec }) => owners.has(spec.id)).map(({ spec }) => unlisted(uri, spec.id))
+  }
+
+  #linked(uri: string, { owner }: Caller): Entry | undefined {
+    const backend = this.#links.find(owner, uri)
+    return backend === undefined ? undefined : unlisted(uri, backend)
+  }
+}
+
+function findEntry(catalogue: Catalogue, call: EntryCall): Entry | undefined {
+  switch (call.kind) {
+    case 'tool':
+      return catalogue.tools.get(call.name)
+    case 'prompt':
+      return catalogue.prompts.get(call.name)
+    case 'resource':
+      return resolveResource(catalogue, call.uri)
+    case 'complete':
+      return call.ref.type === 'prompt'
+        ? catalogue.prompts.get(call.ref.name)
+        : resolveResource(catalogue, call.ref.uri)
+  }
+}
+
+/** A resource that no list names. */
+function unlisted(uri: string, backend: BackendId): Entry {
+  return {
+    shown: uri as ShownName,
+    route: { kind: 'backend', backend, native: uri as NativeName },
+    visibility: 'listed',
+    definition: { uri },
+  }
+}
+
+function schemeOf(uri: string): string | undefined {
+  return /^[A-Za-z][A-Za-z0-9+.-]*(?=:)/.exec(uri)?.[0].toLowerCase()
+}
+
+/** Unknown and hidden entries answer alike, so that nobody can probe for what they may not see. */
+export function unknownEntry(call: EntryCall, { era }: Caller): GatewayError {
+  switch (call.kind) {
+    case 'tool':
+      return new GatewayError('NOT_AVAILABLE', `Unknown tool: ${clip(call.name)}`)
+    case 'prompt':
+      return new GatewayError('NOT_AVAILABLE', `Unknown prompt: ${clip(call.name)}`)
+    case 'resource': {
+      const jsonrpc = era === 'legacy' ? JSONRPC.resourceNotFoundLegacy : JSONRPC.invalidParams
+      return new GatewayError('NOT_AVAILABLE', 'Resource not found', { jsonrpc, data: { uri: clip(call.uri) } })
+    }
+    case 'complete':
+      return new GatewayError(
+        'NOT_AVAILABLE',
+        call.ref.type === 'prompt'
+          ? `Unknown prompt: ${clip(call.ref.name)}`
+          : `Unknown resource: ${clip(call.ref.uri)}`,
+      )
+  }
+}

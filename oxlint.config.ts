@@ -11,11 +11,15 @@ const FLOORS: Record<string, { rooms: string[]; packages: string[] }> = {
   telemetry: { rooms: ['model'], packages: [] },
   backends: { rooms: ['model', 'protocol', 'config', 'telemetry'], packages: ['undici', 'cross-spawn'] },
   aggregation: { rooms: ['model', 'config'], packages: [] },
+  auth: { rooms: ['model', 'config', 'telemetry'], packages: ['jose', '@cedar-policy/cedar-wasm'] },
   gateway: {
-    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation'],
+    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth'],
     packages: [],
   },
-  cli: { rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'gateway'], packages: [] },
+  cli: {
+    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth', 'gateway'],
+    packages: [],
+  },
 }
 
 const ROOMS = Object.keys(FLOORS)

@@ -34,6 +34,15 @@ const ERRORS = {
   PARAMS_INVALID: { http: 200, jsonrpc: JSONRPC.invalidParams, fault: 'client', retryable: false },
   /** Unknown or hidden: one answer for both, so that nobody can probe for what they may not see. */
   NOT_AVAILABLE: { http: 200, jsonrpc: JSONRPC.invalidParams, fault: 'client', retryable: false },
+  /** No token, or one that proves nothing. `challenge` says where to get one (RFC 6750, RFC 9728). */
+  UNAUTHENTICATED: { http: 401, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
+  /** A token that is good, and lacks a scope. */
+  SCOPE_MISSING: { http: 403, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
+  /** The policy lets the caller see the entry, and not use it in this way. */
+  POLICY_DENIED: { http: 403, jsonrpc: 403, fault: 'client', retryable: false },
+  RATE_LIMITED: { http: 429, jsonrpc: 429, fault: 'client', retryable: true },
+  /** What tokens are checked with cannot be had: the issuer does not answer. */
+  ISSUER_UNREACHABLE: { http: 503, jsonrpc: JSONRPC.internalError, fault: 'operator', retryable: true },
   SESSION_MISSING: { http: 400, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
   SESSION_UNKNOWN: { http: 404, jsonrpc: -32001, fault: 'client', retryable: false },
   SESSIONS_EXHAUSTED: { http: 503, jsonrpc: JSONRPC.internalError, fault: 'gateway', retryable: true },
@@ -67,6 +76,8 @@ export interface ErrorData {
   /** A code of the backend's own (`BACKEND_ERROR`), or one that only some revisions use. */
   jsonrpc?: number
   cause?: unknown
+  /** `WWW-Authenticate` of the HTTP answer. */
+  challenge?: string
 }
 
 /** The one failure that crosses rooms. `message` is what the client may read. */
@@ -76,6 +87,8 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly data: JsonValue | undefined
   /** For the log only, never for a client. */
   readonly detail: string | undefined
+  /** `WWW-Authenticate` of the HTTP answer. */
+  readonly challenge: string | undefined
 
   constructor(code: Code, message: string, extra: ErrorData = {}) {
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause })
@@ -84,6 +97,7 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
     this.jsonrpc = extra.jsonrpc ?? ERRORS[code].jsonrpc
     this.data = extra.data
     this.detail = extra.detail
+    this.challenge = extra.challenge
   }
 
   get row(): Row {

@@ -1,9 +1,35 @@
-/** Who is asking. Inbound authentication adds users and workloads. */
-export type Principal = { kind: 'anonymous' }
+import type { JsonObject } from './json.ts'
+import type { Secret } from './secret.ts'
+
+/** Who is asking. */
+export type Principal = { kind: 'anonymous' } | Identified
+
+/** Somebody who showed a token. Verified tokens of one person over time differ in everything but `key`. */
+export interface Identified {
+  readonly kind: 'identified'
+  /**
+   * Issuer, subject and client: what sessions, cursors, tasks and parked calls belong to. Minted in `auth/inbound`;
+   * printable, no secret.
+   */
+  readonly key: string
+  /** The subject with the prefix of its issuer: the name that policies know. */
+  readonly id: string
+  readonly issuer: string
+  readonly subject: string
+  /** `client_id`, else `azp`. */
+  readonly client: string | undefined
+  readonly scopes: readonly string[]
+  /** As the issuer gave them, frozen. */
+  readonly claims: JsonObject
+  /** Milliseconds since the epoch; `undefined`: it does not end by itself. */
+  readonly expiresAt: number | undefined
+  /** The token itself, to be exchanged for others; never sent to a backend. */
+  readonly proof: Secret | undefined
+}
 
 export const ANONYMOUS: Principal = { kind: 'anonymous' }
 
 /** A stable key: equal for the same principal whatever token it shows. */
 export function principalKey(principal: Principal): string {
-  return principal.kind
+  return principal.kind === 'anonymous' ? 'anonymous' : principal.key
 }

@@ -6,6 +6,7 @@ import type {
   AggregationSettings,
   DoorSettings,
   FailureSettings,
+  RateLimitSettings,
   SealingKey,
   TimeoutSettings,
   ToolOverride,
@@ -43,6 +44,7 @@ export interface GatewayConfig {
   readonly timeouts: TimeoutSettings
   readonly failure: FailureSettings
   readonly door: DoorSettings
+  readonly limits: RateLimitSettings
   /** The first seals, all open. Empty: none are configured. */
   readonly sealingKeys: readonly SealingKey[]
   readonly publicUrl?: string
@@ -83,6 +85,7 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
     timeouts: timeoutSettings(config),
     failure: failureSettings(config),
     door: doorSettings(config),
+    limits: limitSettings(config),
     sealingKeys: resolved.sealingKeys,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(config.tls === undefined ? {} : { tls: tlsFiles(root, config.tls, resolved.cwd) }),
@@ -186,6 +189,22 @@ function failureSettings({ operational }: AuthoredConfig): FailureSettings {
     },
   }
 }
+
+type AuthoredLimits = NonNullable<AuthoredConfig['rateLimiting']>
+
+function limitSettings({ rateLimiting = {} }: AuthoredConfig): RateLimitSettings {
+  const buckets = ({ shared, perUser }: Pick<AuthoredLimits, 'shared' | 'perUser'>) => ({
+    ...(shared && { shared: bucket(shared) }),
+    ...(perUser && { perUser: bucket(perUser) }),
+  })
+  const tools = (rateLimiting.tools ?? []).map((tool) => [tool.name, buckets(tool)] as const)
+  return { ...buckets(rateLimiting), tools: new Map(tools) }
+}
+
+const bucket = ({ maxTokens, refillPeriod }: NonNullable<AuthoredLimits['shared']>) => ({
+  maxTokens,
+  refillMs: milliseconds(refillPeriod, 0),
+})
 
 function doorSettings(config: AuthoredConfig): DoorSettings {
   return {

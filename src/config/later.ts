@@ -7,7 +7,6 @@ const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
   'incomingAuth.authz': (config) => config.incomingAuth?.authz?.type === 'cedar',
   compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
   workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',
-  rateLimiting: (config) => config.rateLimiting !== undefined,
   passthroughHeaders: (config) => (config.passthroughHeaders?.length ?? 0) > 0,
   optimizer: (config) => config.optimizer !== undefined && config.optimizer.enabled !== false,
   codeMode: (config) => config.codeMode !== undefined && config.codeMode.enabled !== false,

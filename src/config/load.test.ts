@@ -76,7 +76,6 @@ test('everything that the schema knows is accepted, and what has no effect yet i
       'incomingAuth.authz',
       'compositeTools',
       'workflowStorage',
-      'rateLimiting',
       'passthroughHeaders',
       'optimizer',
       'codeMode',

@@ -12,6 +12,7 @@ import type { Telemetry } from '../telemetry/events.ts'
 import { Follows } from './follows.ts'
 import { Generation } from './generation.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
+import { MemoryBuckets } from './limits/buckets.ts'
 import { Parking } from './questions/parking.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
@@ -38,6 +39,7 @@ export class Gateway {
   readonly #taskWatches = new TaskWatches(this.#taskIds, (id) =>
     this.#current.backends.find(({ spec }) => spec.id === id),
   )
+  readonly #buckets = new MemoryBuckets()
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
@@ -132,6 +134,7 @@ export class Gateway {
       parking: this.#parking,
       links: this.#links,
       taskIds: this.#taskIds,
+      buckets: this.#buckets,
       previous,
       onChange: (change, apart) => {
         if (generation === this.#current) this.#announce(change, apart)

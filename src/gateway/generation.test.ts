@@ -6,6 +6,7 @@ import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
+import { MemoryBuckets } from './limits/buckets.ts'
 import { Parking } from './questions/parking.ts'
 
 test('a generation that cannot be built gives back what it has taken', async () => {
@@ -30,6 +31,7 @@ test('a generation that cannot be built gives back what it has taken', async () 
       parking: new Parking(() => new Sealer()),
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
+      buckets: new MemoryBuckets(),
       previous: undefined,
       onChange: () => {},
     })

@@ -3,7 +3,7 @@ import { diffCatalogues } from '../aggregation/diff.ts'
 import type { Apart, Backend } from '../backends/backend.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Caller, Change, ClientPort, Core } from '../model/call.ts'
+import type { Caller, Change, ClientPort, Core, EntryCall } from '../model/call.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Identity } from '../protocol/translate.ts'
@@ -11,12 +11,14 @@ import type { Telemetry } from '../telemetry/events.ts'
 import { compose } from './compose.ts'
 import { ownerOf } from './extensions/owner.ts'
 import { dispatcher } from './dispatch.ts'
+import type { BucketStore } from './limits/buckets.ts'
 import type { LinkMemory } from './catalogue/link-memory.ts'
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
 import type { Parking } from './questions/parking.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
 import { deadlineLayer } from './layers/deadline.ts'
+import { callLimitLayer, toolLimitLayer } from './layers/limits.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
 
 export interface GenerationParts {
@@ -29,6 +31,7 @@ export interface GenerationParts {
   parking: Parking
   links: LinkMemory
   taskIds: TaskIds
+  buckets: BucketStore
   /** The generation that this one replaces. */
   previous: Generation | undefined
   /** Told when the lists of this generation change. */
@@ -83,7 +86,7 @@ export class Generation {
       const served = this.backends.filter(({ spec }) => !spec.disabled)
       const resolver = new Resolver(keeper, served, parts.links, config.aggregation)
       const { lasting, parking, links } = parts
-      const { vendorMethods: methods, timeouts } = config
+      const { vendorMethods: methods, timeouts, limits } = config
       const dispatch = dispatcher({
         keeper,
         resolver,
@@ -99,9 +102,12 @@ export class Generation {
           vendor: { backends: byId, methods, parking },
         },
       })
+      const has = (call: EntryCall, caller: Caller) => resolver.now(call, caller) !== undefined
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
         deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
+        ...(limits.shared || limits.perUser ? [callLimitLayer(limits, parts.buckets)] : []),
+        ...(limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, has)] : []),
       ])
       this.seatOf = (uri, caller) => {
         const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)

@@ -58,6 +58,21 @@ export interface DoorSettings {
   maxMessageBytes: number
 }
 
+/** A bucket of calls: so many at once; an empty one fills up, evenly, in `refillMs`. */
+export interface BucketSettings {
+  maxTokens: number
+  refillMs: number
+}
+
+export interface RateLimitSettings {
+  /** One bucket for all callers. */
+  shared?: BucketSettings
+  /** One for each principal. */
+  perUser?: BucketSettings
+  /** By shown name. */
+  tools: ReadonlyMap<string, Pick<RateLimitSettings, 'shared' | 'perUser'>>
+}
+
 export interface SealingKey {
   id: string
   /** 32 bytes. */

@@ -33,6 +33,10 @@ export function renderError(failure: unknown, method: string, era: Era, telemetr
     }
   }
   const { code, message, jsonrpc, data } = failure
+  if (method === 'tools/call' && code === 'RATE_LIMITED' && era === 'legacy') {
+    const structuredContent: JsonObject = { code: jsonrpc, message, ...(data !== undefined && { data }) }
+    return { kind: 'result', result: { content: [{ type: 'text', text: message }], structuredContent, isError: true } }
+  }
   if (method === 'tools/call' && AS_TOOL_RESULT.has(code)) {
     const result: JsonObject = { content: [{ type: 'text', text: message }], isError: true }
     return { kind: 'result', result: era === 'modern' ? { resultType: 'complete', ...result } : result }

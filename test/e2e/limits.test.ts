@@ -1,0 +1,57 @@
+import { afterEach, expect, test } from 'vitest'
+
+import type { JsonObject } from '../../src/model/json.ts'
+import { startGateway } from '../support/gateway.ts'
+import { startHttpBackend } from '../support/http-backend.ts'
+import { ECHO_TOOL } from '../support/script.ts'
+import { legacyWire, modernRequest } from '../support/wire.ts'
+
+const open: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+async function start(rateLimiting: JsonObject) {
+  const backend = await startHttpBackend({ tools: [ECHO_TOOL, { ...ECHO_TOOL, name: 'other' }] })
+  open.push(() => backend.close())
+  const gateway = await startGateway({ backends: [{ name: 'one', url: backend.url }], rateLimiting })
+  open.push(() => gateway.close())
+  const legacy = await legacyWire(gateway.url)
+  const call = (era: 'legacy' | 'modern', name: string) => {
+    const params = { name, arguments: { text: 'x' } }
+    return era === 'legacy'
+      ? legacy.request(1, 'tools/call', params)
+      : modernRequest(gateway.url, 1, 'tools/call', params)
+  }
+  return { backend, call }
+}
+
+const TWO = { maxTokens: 2, refillPeriod: '1h' }
+
+test('a limit on all calls holds for both eras together, and each is told in its own way', async () => {
+  const { backend, call } = await start({ shared: TWO })
+  for (const era of ['legacy', 'modern'] as const)
+    expect(await call(era, 'echo')).toMatchObject({ response: { result: {} } })
+  const refusal = { code: 429, message: 'Rate limit exceeded', data: { retryAfterSeconds: 1800 } }
+  expect((await call('modern', 'echo')).response).toMatchObject({ error: refusal })
+  expect((await call('legacy', 'other')).response).toMatchObject({
+    result: { isError: true, structuredContent: refusal },
+  })
+  expect(backend.count('tools/call')).toBe(2)
+})
+
+test('a limit on one tool leaves the others alone, and says nothing about tools that are not there', async () => {
+  const { call } = await start({
+    tools: [
+      { name: 'echo', shared: TWO },
+      { name: 'gone', shared: TWO },
+    ],
+  })
+  for (const name of ['echo', 'echo', 'other', 'other', 'other']) {
+    expect((await call('modern', name)).response).toHaveProperty('result')
+  }
+  expect((await call('modern', 'echo')).response).toMatchObject({ error: { code: 429 } })
+  for (let times = 0; times < 3; times++) {
+    expect((await call('modern', 'gone')).response).toMatchObject({ error: { code: -32602 } })
+  }
+})

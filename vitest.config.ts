@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // On a CI machine that stalls, a test that is about time gets a second chance; a broken one fails twice.
@@ -5,6 +6,8 @@ const retry = process.env['CI'] ? 1 : 0
 
 export default defineConfig({
   test: {
+    // Most tests wait more than they work; by default a machine with two cores would run one file at a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       { test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 60_000, retry } },

@@ -162,11 +162,13 @@ export class StdioDoor {
     const subscription = new Subscription(id, params, this.#gateway, context)
     const unwatch = this.#gateway.core.watch(context, (change) => subscription.tell(change))
     this.#subscriptions.add(subscription)
-    await new Promise<void>((resolve) => {
-      context.signal.onCancel(() => resolve())
-      this.#over.onCancel(() => resolve())
-      void subscription.start({ put: this.#put, send: this.#send, flow: this.#flow }, resolve)
-    })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const over = (): void => resolve()
+    context.signal.onCancel(over)
+    this.#over.onCancel(over)
+    void subscription.start({ put: this.#put, send: this.#send, flow: this.#flow }, over)
+    await promise
+    this.#over.offCancel(over)
     this.#subscriptions.delete(subscription)
     subscription.leave()
     unwatch()

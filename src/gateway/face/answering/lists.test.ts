@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Catalogue, Entry, Visibility } from '../../../model/catalogue.ts'
 import { backendId, type NativeName, type ShownName } from '../../../model/ids.ts'
 import type { JsonObject } from '../../../model/json.ts'
@@ -61,10 +61,16 @@ test('each era gets what it knows', () => {
   expect(page(catalogue, { revision: '2026-07-28', hint })).toMatchObject(hint)
 })
 
-test('one text per page, not per request', () => {
+test('one text per page, whoever asks: only the cursor is their own', () => {
   const catalogue = catalogueOf(Array.from({ length: 1500 }, (_, i) => [`n${i}`, 'listed']))
-  const first = listPage(catalogue, REQUEST, sealer, IDENTITY)
-  expect(listPage(catalogue, REQUEST, sealer, IDENTITY)).toBe(first)
+  const stringify = vi.spyOn(JSON, 'stringify')
+  const texts = ['one', 'other'].map((principal) => listPage(catalogue, { ...REQUEST, principal }, sealer, IDENTITY))
+  const made = stringify.mock.calls.filter(([value]) => (value as JsonObject)['tools'] !== undefined)
+  stringify.mockRestore()
+  expect(made).toHaveLength(1)
+  const [one, other] = texts.map((text) => JSON.parse(text) as JsonObject)
+  expect({ ...one, nextCursor: 0 }).toEqual({ ...other, nextCursor: 0 })
+  expect(one?.['nextCursor']).not.toBe(other?.['nextCursor'])
 })
 
 test('a page goes on behind its last entry even when that has left the list', () => {

@@ -33,8 +33,15 @@ export interface ListRequest {
   hint: CacheHint
 }
 
-/** Serialised pages of one catalogue without their hints, which change with time: made once, not per request. */
-const pages = new WeakMap<Catalogue, Map<string, string>>()
+/** One page as text, without its hints, which change with time, and its cursor, which is the caller's own. */
+interface Page {
+  text: string
+  /** What the cursor of the next page says. */
+  next: JsonObject | undefined
+}
+
+/** The pages of one catalogue: made once, not per request. */
+const pages = new WeakMap<Catalogue, Map<string, Page>>()
 
 /** JSON text of the result of a list request. Throws `PARAMS_INVALID` for a cursor that is not ours. */
 export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sealer, identity: Identity): string {
@@ -42,27 +49,19 @@ export function listPage(catalogue: Catalogue, request: ListRequest, sealer: Sea
   const { kind, revision, principal, hint } = request
   let cache = pages.get(catalogue)
   if (!cache) pages.set(catalogue, (cache = new Map()))
-  const key = `${kind} ${revision} ${start} ${principal}`
-  let text = cache.get(key)
-  if (text === undefined) {
-    text = JSON.stringify(makePage(catalogue, request, start, sealer, identity))
-    cache.set(key, text)
-  }
-  return eraOf(revision) === 'modern' ? hinted(text, hint) : text
+  const key = `${kind} ${revision} ${start}`
+  let page = cache.get(key)
+  if (!page) cache.set(key, (page = makePage(catalogue, request, start, identity)))
+  const { text, next } = page
+  const modern = eraOf(revision) === 'modern'
+  if (!modern && !next) return text
+  const { ttlMs, cacheScope } = hint
+  const hints = modern ? `,"ttlMs":${ttlMs},"cacheScope":"${cacheScope}"` : ''
+  const cursor = next ? `,"nextCursor":"${sealer.seal(next, binding(kind, principal))}"` : ''
+  return `${text.slice(0, -1)}${cursor}${hints}}`
 }
 
-/** The text of an object that has members, with two more. */
-function hinted(text: string, { ttlMs, cacheScope }: CacheHint): string {
-  return `${text.slice(0, -1)},"ttlMs":${ttlMs},"cacheScope":"${cacheScope}"}`
-}
-
-function makePage(
-  catalogue: Catalogue,
-  { kind, revision, principal }: ListRequest,
-  start: number,
-  sealer: Sealer,
-  identity: Identity,
-): JsonObject {
+function makePage(catalogue: Catalogue, { kind, revision }: ListRequest, start: number, identity: Identity): Page {
   const era = eraOf(revision)
   const listed = [...catalogue[kind].values()].filter((entry) => entry.visibility === 'listed')
   const page = listed.slice(start, start + PAGE_SIZE)
@@ -70,17 +69,15 @@ function makePage(
     era === 'legacy' ? lowerDefinition(revision, kind, definition) : withoutExecution(definition),
   )
   const result: JsonObject = { [MEMBERS[kind]]: definitions }
-  const last = page.at(-1)
-  if (last && start + PAGE_SIZE < listed.length) {
-    const latest = page.slice(-CURSOR_NAMES).map(({ shown }) => shown)
-    const after = latest.slice(latest.findLastIndex((shown) => shown.length > MAX_CURSOR_NAME) + 1)
-    result['nextCursor'] = sealer.seal({ after, index: start + PAGE_SIZE }, binding(kind, principal))
-  }
   if (era === 'modern') {
     result['resultType'] = 'complete'
     result['_meta'] = { [META.server]: identity }
   }
-  return result
+  const text = JSON.stringify(result)
+  if (page.length === 0 || start + PAGE_SIZE >= listed.length) return { text, next: undefined }
+  const latest = page.slice(-CURSOR_NAMES).map(({ shown }) => shown)
+  const after = latest.slice(latest.findLastIndex((shown) => shown.length > MAX_CURSOR_NAME) + 1)
+  return { text, next: { after, index: start + PAGE_SIZE } }
 }
 
 /** Core tasks, of which it speaks, are unknown to modern clients. */

@@ -1,6 +1,8 @@
 import type { Fault } from '../config/faults.ts'
+import { didYouMean } from '../config/nearest.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import { GATEWAY_CALLER } from '../model/call.ts'
+import type { ShownName } from '../model/ids.ts'
 import { withGateway } from './session.ts'
 
 /** What only the live backends can tell: who cannot be reached, and names that lead nowhere. */
@@ -17,10 +19,20 @@ export async function connectionFaults(config: GatewayConfig): Promise<Fault[]> 
       severity,
       scope: 'backend',
     })
+    const shown = [...catalogue.tools.keys()]
+    const unknown = (section: string, names: Iterable<string>): Fault[] =>
+      [...names]
+        .filter((name) => !catalogue.tools.has(name as ShownName))
+        .map((name) => ({
+          ...fault(`${section}.${name}`, `no tool is shown as "${name}"`, 'warning'),
+          ...hinted(didYouMean(name, shown)),
+        }))
     return [
       ...backends.flatMap(({ spec, state }) =>
         state.kind === 'failing' ? [fault(`backends.${spec.id}`, state.fault.message, 'warning')] : [],
       ),
+      ...unknown('operational.timeouts.perTool', config.timeouts.perTool.keys()),
+      ...unknown('rateLimiting.tools', config.limits.tools.keys()),
       ...catalogue.notes.map((note) => fault('aggregation', note, 'warning')),
       ...catalogue.conflicts.map(({ resolution, withheld }) =>
         fault('aggregation', resolution, withheld ? 'error' : 'warning'),
@@ -28,3 +40,5 @@ export async function connectionFaults(config: GatewayConfig): Promise<Fault[]> 
     ]
   })
 }
+
+const hinted = (hint: string | undefined): Pick<Fault, 'hint'> => (hint === undefined ? {} : { hint })

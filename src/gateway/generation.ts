@@ -18,7 +18,7 @@ import { CatalogueKeeper } from './catalogue/keeper.ts'
 import type { Parking } from './questions/parking.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
 import { deadlineLayer } from './layers/deadline.ts'
-import { callLimitLayer, toolLimitLayer } from './layers/limits.ts'
+import { callerLimitLayer, toolLimitLayer } from './layers/limits.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
 
 export interface GenerationParts {
@@ -106,8 +106,8 @@ export class Generation {
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
         deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
-        ...(limits.shared || limits.perUser ? [callLimitLayer(limits, parts.buckets)] : []),
-        ...(limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, has)] : []),
+        ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets)] : []),
+        ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, has)] : []),
       ])
       this.seatOf = (uri, caller) => {
         const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)

@@ -32,7 +32,7 @@ test('a limit on all calls holds for both eras together, and each is told in its
   const { backend, call } = await start({ shared: TWO })
   for (const era of ['legacy', 'modern'] as const)
     expect(await call(era, 'echo')).toMatchObject({ response: { result: {} } })
-  const refusal = { code: 429, message: 'Rate limit exceeded', data: { retryAfterSeconds: 1800 } }
+  const refusal = { code: 429, message: 'Rate limit exceeded: try again in 1800 s', data: { retryAfterSeconds: 1800 } }
   expect((await call('modern', 'echo')).response).toMatchObject({ error: refusal })
   expect((await call('legacy', 'other')).response).toMatchObject({
     result: { isError: true, structuredContent: refusal },
@@ -42,6 +42,7 @@ test('a limit on all calls holds for both eras together, and each is told in its
 
 test('a limit on one tool leaves the others alone, and says nothing about tools that are not there', async () => {
   const { call } = await start({
+    shared: { maxTokens: 7, refillPeriod: '1h' },
     tools: [
       { name: 'echo', shared: TWO },
       { name: 'gone', shared: TWO },
@@ -50,8 +51,13 @@ test('a limit on one tool leaves the others alone, and says nothing about tools 
   for (const name of ['echo', 'echo', 'other', 'other', 'other']) {
     expect((await call('modern', name)).response).toHaveProperty('result')
   }
-  expect((await call('modern', 'echo')).response).toMatchObject({ error: { code: 429 } })
+  for (let times = 0; times < 3; times++) {
+    expect((await call('modern', 'echo')).response).toMatchObject({ error: { code: 429 } })
+  }
   for (let times = 0; times < 3; times++) {
     expect((await call('modern', 'gone')).response).toMatchObject({ error: { code: -32602 } })
   }
+  // What was refused has cost nobody anything.
+  for (const name of ['other', 'other']) expect((await call('modern', name)).response).toHaveProperty('result')
+  expect((await call('modern', 'other')).response).toMatchObject({ error: { code: 429 } })
 })

@@ -49,7 +49,8 @@ export const callCommand: Command = {
         .invoke({ kind: 'tool', name: tool, params }, context)
         .catch((error: unknown) => {
           if (!(error instanceof GatewayError)) throw error
-          const known = [...gateway.current.keeper.catalogue.tools.keys()]
+          const tools = [...gateway.current.keeper.catalogue.tools.values()]
+          const known = tools.filter(({ visibility }) => visibility === 'listed').map(({ shown }) => shown)
           const hint =
             error.code === 'NOT_AVAILABLE' ? `tools: ${known.join(', ').slice(0, 1000) || 'none'}` : undefined
           throw new CliError(EXIT.failed, error.message, hint)

@@ -313,6 +313,13 @@ function incomingAuth({ config, error, keyError }: Look): void {
     }
   }
   const issuers = incoming.oidc === undefined ? [] : Array.isArray(incoming.oidc) ? incoming.oidc : [incoming.oidc]
+  if (new Set(issuers.map(({ subjectPrefix = '' }) => subjectPrefix)).size < issuers.length) {
+    const hint = 'equal subjects of two issuers would else be one person'
+    error([...at, 'oidc'], 'several issuers need a different subjectPrefix each', hint)
+  }
+  if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) {
+    error([...at, 'oidc'], 'an issuer is listed twice')
+  }
   for (const [index, issuer] of issuers.entries()) {
     const steps = Array.isArray(incoming.oidc) ? [...at, 'oidc', index] : [...at, 'oidc']
     if (issuer.audience === undefined && issuer.resource === undefined && config.publicUrl === undefined) {

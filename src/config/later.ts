@@ -2,8 +2,6 @@ import type { AuthoredConfig } from './schema.ts'
 
 /** Sections that are understood but have no effect yet, and when a file uses them. */
 const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
-  'incomingAuth.oidc': (config) => config.incomingAuth?.type === 'oidc',
-  'incomingAuth.local': (config) => config.incomingAuth?.type === 'local',
   'incomingAuth.authz': (config) => config.incomingAuth?.authz?.type === 'cedar',
   compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
   workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',

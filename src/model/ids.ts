@@ -18,7 +18,8 @@ export type OwnerKey = Branded<'OwnerKey'>
 export const backendId = (name: string): BackendId => name as BackendId
 export const sessionOwner = (id: SessionId): OwnerKey => `session:${id}` as OwnerKey
 export const principalOwner = (key: string): OwnerKey => `principal:${key}` as OwnerKey
-/** Whether one client stands behind all calls of this owner. Anonymous callers share an owner and are strangers. */
-export const isOneClient = (owner: OwnerKey): boolean => owner.startsWith('session:')
+/** Whether one person stands behind all calls of this owner. Anonymous callers share an owner and are strangers. */
+export const isOneClient = (owner: OwnerKey): boolean =>
+  owner.startsWith('session:') || (owner.startsWith('principal:') && owner !== principalOwner('anonymous'))
 /** The owner of the gateway's own listing connections, and of every connection of a `shared` backend. */
 export const GATEWAY_OWNER = 'gateway' as OwnerKey

@@ -1,3 +1,4 @@
+import type { Secret } from '../model/secret.ts'
 import type { BackendFault, Transport } from '../model/backend.ts'
 import type { BackendId } from '../model/ids.ts'
 
@@ -35,6 +36,12 @@ export interface Events {
   'session.closed': { why: string; sessions: number }
   'call.failed': { method: string; name: string; code: string; message: string }
   'call.done': { method: string; name: string; ms: number }
+  /** An issuer of tokens has stopped answering, or answers again. */
+  'issuer.changed':
+    | { kind: 'issuer-failing'; issuer: string; why: string }
+    | { kind: 'issuer-ready'; issuer: string; keys: number }
+  /** The token that clients must show, when it was made just now. `file`: where it is kept. */
+  'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
   'config.reloaded': { backends: number; kept: number }
   'config.rejected': { faults: readonly string[] }
   'internal.error': { incident: string; error: unknown }

@@ -51,6 +51,20 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
     say: ({ method, name, code, message }) => `${method} ${name} failed: ${message} (${code})`,
   },
   'call.done': { level: 'debug', say: ({ method, name, ms }) => `${method} ${name}: ${ms.toFixed(1)} ms` },
+  'issuer.changed': {
+    level: 'warn',
+    say: (note) =>
+      note.kind === 'issuer-failing'
+        ? `tokens of ${note.issuer} cannot be checked: ${note.why}`
+        : `tokens of ${note.issuer} can be checked (${note.keys} keys)`,
+  },
+  'local.token': {
+    level: 'warn',
+    say: ({ file, exposed }) => {
+      const where = file === undefined ? 'only in this process' : `in ${file}`
+      return `clients must show a token, which is kept ${where}${exposed ? ', a file that others on this machine can read' : ''}`
+    },
+  },
   'config.reloaded': {
     level: 'info',
     say: ({ backends, kept }) => `configuration reloaded: ${backends} backends, ${kept} kept`,

@@ -50,7 +50,14 @@ export const serveCommand: Command = {
     refuseUnserved(config)
     const level = (asked ?? config.logLevel ?? (format === 'json' ? 'info' : 'warn')) as LogLevel
     const options = { config, source, files, identity, format, level, watch: args.on('watch') }
-    if (transport === 'stdio') return serveStdio(options)
+    if (transport === 'stdio') {
+      const { type } = config.incomingAuth
+      if (type !== 'anonymous') {
+        const hint = 'whoever starts the command is the one client: take incomingAuth out, or serve over HTTP'
+        throw new CliError(EXIT.config, `incomingAuth of type "${type}" cannot be used with --transport stdio`, hint)
+      }
+      return serveStdio(options)
+    }
     return serveHttp({ ...options, host: args.text('host') ?? '127.0.0.1', port })
   },
 }

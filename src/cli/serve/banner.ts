@@ -16,6 +16,11 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
       print(connectText(url))
       print(`\n${count(live.length, 'backend')}:`)
     },
+    'local.token': ({ file, exposed, token }) => {
+      if (token) print(`clients must show this token, which is not printed again: ${paint.bold(token.reveal())}`)
+      if (file !== undefined) print(`the token is kept in ${plain(file)}`)
+      if (exposed) print(paint.warn('others on this machine can read that file: chmod 600 it'))
+    },
     'gateway.unsealed': () => print(paint.dim(`  ${UNSEALED}`)),
     'backend.ready': (b) => {
       const what = [count(b.tools, 'tool'), count(b.resources, 'resource'), count(b.prompts, 'prompt')].join(', ')

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { isLoopbackName } from '../../gateway/face/http/guard.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
@@ -26,10 +28,10 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const gateway = new Gateway(config, options.identity, telemetry)
   let door: HttpDoor
   try {
-    door = await HttpDoor.listen(gateway, options)
+    door = await HttpDoor.listen(gateway, { host, port: options.port, stateFolder: stateFolder() })
   } catch (error) {
     await gateway.close(0)
-    throw listenFault(error, host, options.port)
+    throw listenFault(error as Error, host, options.port)
   }
   const name = host.includes(':') ? `[${host}]` : host
   telemetry.emit('gateway.listening', { url: `http://${name}:${door.port}/mcp`, transport: 'http', name: config.name })
@@ -76,8 +78,14 @@ function tell(telemetry: Telemetry, { format, level, config }: HttpOptions): voi
   )
 }
 
-function listenFault(error: unknown, host: string, port: number): CliError {
-  const { code } = error as NodeJS.ErrnoException
+/** Where the gateway keeps what it makes itself (contract 4). */
+function stateFolder(): string {
+  const { XDG_STATE_HOME } = process.env
+  return join(XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'vmcp')
+}
+
+function listenFault(error: NodeJS.ErrnoException, host: string, port: number): CliError {
+  const { code } = error
   if (code === 'EADDRINUSE') {
     return new CliError(
       EXIT.failed,
@@ -86,5 +94,7 @@ function listenFault(error: unknown, host: string, port: number): CliError {
     )
   }
   if (code === 'EACCES') return new CliError(EXIT.failed, `port ${port} needs more rights`, 'choose one above 1023')
-  return new CliError(EXIT.failed, `cannot listen on ${host}:${port}: ${code ?? String(error)}`)
+  // No error of the system: settings that cannot be used.
+  if (code === undefined) return new CliError(EXIT.config, `incomingAuth: ${error.message}`)
+  return new CliError(EXIT.failed, `cannot listen on ${host}:${port}: ${code}`)
 }

@@ -4,17 +4,17 @@ import type { AddressInfo } from 'node:net'
 import { GatewayError } from '../../../model/errors.ts'
 import type { JsonObject } from '../../../model/json.ts'
 import type { Principal } from '../../../model/principal.ts'
-import { ANONYMOUS } from '../../../model/principal.ts'
-import type { DoorSettings } from '../../../model/settings.ts'
 import { classifyEra } from '../../../protocol/classify.ts'
 import type { Message } from '../../../protocol/jsonrpc.ts'
 import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
+import type { GatewayConfig } from '../../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway.ts'
 import { renderError } from '../answering/wire-error.ts'
 import { acceptedTypes } from './accept.ts'
 import { answerAdmin } from './admin.ts'
 import { readBody } from './body.ts'
+import { Entrance, endWithToken } from './entrance.ts'
 import { Guard, isLoopbackName } from './guard.ts'
 import { LegacyDoor } from './legacy.ts'
 import { ModernDoor } from './modern.ts'
@@ -32,6 +32,8 @@ export interface ListenOptions {
   host: string
   /** 0: any free port. */
   port: number
+  /** Where a token is kept that was made for `incomingAuth.type: local`. Absent: it lives as long as the door. */
+  stateFolder?: string
 }
 
 /** The HTTP door: everything about bytes (hosts, origins, sizes, media types), then one of the two eras. */
@@ -42,15 +44,19 @@ export class HttpDoor {
   readonly #modern: ModernDoor
   readonly #sse: SseDoor
   readonly #server: Server
-  /** Made from `#settings`. */
+  readonly #stateFolder: string | undefined
+  /** Made from `#config`. */
   #guard: Guard
-  #settings: DoorSettings
+  #entrance: Entrance
+  #config: GatewayConfig
 
-  private constructor(gateway: Gateway, host: string) {
+  private constructor(gateway: Gateway, { host, stateFolder }: ListenOptions) {
     this.#gateway = gateway
     this.#loopback = isLoopbackName(host)
-    this.#settings = gateway.current.config.door
-    this.#guard = new Guard({ loopback: this.#loopback, ...this.#settings })
+    this.#stateFolder = stateFolder
+    this.#config = gateway.current.config
+    this.#guard = new Guard({ loopback: this.#loopback, ...this.#config.door })
+    this.#entrance = new Entrance(this.#config, gateway.telemetry, stateFolder)
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#sse = new SseDoor(gateway)
@@ -68,9 +74,9 @@ export class HttpDoor {
     this.#server.maxHeadersCount = 0
   }
 
-  /** Rejects when the port is taken. */
+  /** Rejects when the port is taken, and for settings of `incomingAuth` that cannot be used. */
   static async listen(gateway: Gateway, options: ListenOptions): Promise<HttpDoor> {
-    const door = new HttpDoor(gateway, options.host)
+    const door = new HttpDoor(gateway, options)
     await new Promise<void>((resolve, reject) => {
       door.#server.once('error', reject)
       door.#server.listen(options.port, options.host, resolve)
@@ -93,6 +99,7 @@ export class HttpDoor {
 
   /** Cuts what is left. */
   destroy(): void {
+    this.#entrance.close()
     this.#legacy.sessions.closeAll('the gateway is stopping')
     this.#sse.closeAll()
     this.#server.closeAllConnections()
@@ -109,64 +116,55 @@ export class HttpDoor {
       // Probes of an orchestrator come to the address of the pod, which no list can know.
       if (this.#loopback || !PROBES.has(path)) this.#guard.check(req)
       if (req.headers.origin !== undefined) this.#guard.allowOrigin(req, res)
-      if (path === '/mcp') this.#mcp(req, res)
-      else if (path === '/sse') this.#events(req, res)
-      else if (path === '/messages') this.#messages(req, res)
-      else answerAdmin(this.#gateway, path, req, res)
+      if (Object.hasOwn(ALLOWED, path)) this.#enter(path, req, res)
+      else if (!this.#entrance.answerDocument(path, req, res)) answerAdmin(this.#gateway, path, req, res)
     } catch (failure) {
       this.#refuse(res, failure, 'null')
     }
   }
 
-  /** A reload counts from the next request on. */
+  /** A reload counts from the next request on. What cannot be used leaves the door as it was. */
   #follow(): void {
-    const { door } = this.#gateway.current.config
-    if (door === this.#settings) return
-    this.#settings = door
-    this.#guard = new Guard({ loopback: this.#loopback, ...door })
-  }
-
-  #mcp(req: IncomingMessage, res: ServerResponse): void {
-    const principal = ANONYMOUS
-    switch (req.method) {
-      case 'POST':
-        this.#post(req, res, principal).catch((failure: unknown) => this.#refuse(res, failure, 'null'))
-        return
-      case 'OPTIONS':
-        return this.#guard.preflight(req, res)
-      case 'GET':
-      case 'DELETE': {
-        const version = req.headers['mcp-protocol-version']
-        if (typeof version === 'string' && eraOf(version) === 'modern') {
-          throw notAllowed(res, 'POST, OPTIONS')
-        }
-        return req.method === 'GET' ? this.#legacy.get(req, res, principal) : this.#legacy.delete(req, res, principal)
-      }
-      default:
-        throw notAllowed(res, 'GET, POST, DELETE, OPTIONS')
+    const { config } = this.#gateway.current
+    if (config === this.#config) return
+    this.#config = config
+    this.#guard = new Guard({ loopback: this.#loopback, ...config.door })
+    try {
+      const next = new Entrance(config, this.#gateway.telemetry, this.#stateFolder)
+      this.#entrance.close()
+      this.#entrance = next
+    } catch (error) {
+      this.#gateway.telemetry.emit('config.rejected', { faults: [`incomingAuth: ${(error as Error).message}`] })
     }
   }
 
-  #events(req: IncomingMessage, res: ServerResponse): void {
-    switch (req.method) {
-      case 'GET':
-        return this.#sse.connect(req, res, ANONYMOUS)
-      case 'OPTIONS':
-        return this.#guard.preflight(req, res)
-      default:
-        throw notAllowed(res, 'GET, OPTIONS')
-    }
+  #enter(path: string, req: IncomingMessage, res: ServerResponse): void {
+    const { method = '' } = req
+    if (method === 'OPTIONS') return this.#guard.preflight(req, res)
+    const serve = ALLOWED[path]?.[method]
+    if (!serve) throw notAllowed(res, [...Object.keys(ALLOWED[path] ?? {}), 'OPTIONS'].join(', '))
+    const served = (principal: Principal): void | Promise<void> => this.#serve(serve, req, res, principal)
+    const principal = this.#entrance.admit(req)
+    const work = principal instanceof Promise ? principal.then(served) : served(principal)
+    work?.catch((failure: unknown) => this.#refuse(res, failure, 'null'))
   }
 
-  #messages(req: IncomingMessage, res: ServerResponse): void {
-    switch (req.method) {
-      case 'POST':
-        this.#postMessage(req, res, ANONYMOUS).catch((failure: unknown) => this.#refuse(res, failure, 'null'))
-        return
-      case 'OPTIONS':
-        return this.#guard.preflight(req, res)
-      default:
-        throw notAllowed(res, 'POST, OPTIONS')
+  #serve(verb: Verb, req: IncomingMessage, res: ServerResponse, principal: Principal): void | Promise<void> {
+    switch (verb) {
+      case 'post':
+        return this.#post(req, res, principal)
+      case 'get':
+        checkLegacy(req, res)
+        endWithToken(principal, res, () => res.end())
+        return this.#legacy.get(req, res, principal)
+      case 'delete':
+        checkLegacy(req, res)
+        return this.#legacy.delete(req, res, principal)
+      case 'connect':
+        endWithToken(principal, res, () => res.end())
+        return this.#sse.connect(req, res, principal)
+      case 'message':
+        return this.#postMessage(req, res, principal)
     }
   }
 
@@ -174,13 +172,13 @@ export class HttpDoor {
     const { url = '' } = req
     checkContentType(req)
     this.#sse.check(url, principal)
-    this.#sse.take(url, parseMessage(await readBody(req, this.#settings.maxRequestBytes)), principal)
+    this.#sse.take(url, parseMessage(await readBody(req, this.#config.door.maxRequestBytes)), principal)
     res.writeHead(202).end('Accepted')
   }
 
   async #post(req: IncomingMessage, res: ServerResponse, principal: Principal): Promise<void> {
     checkMediaTypes(req)
-    const message = parseMessage(await readBody(req, this.#settings.maxRequestBytes))
+    const message = parseMessage(await readBody(req, this.#config.door.maxRequestBytes))
     switch (message.kind) {
       case 'request':
         return this.#request(req, res, message, principal)
@@ -248,9 +246,26 @@ export class HttpDoor {
     const rendered = renderError(failure, '', 'modern', this.#gateway.telemetry)
     if (rendered.kind !== 'error') return
     const text = errorText(id, rendered.error)
+    const challenge = failure instanceof GatewayError ? failure.challenge : undefined
+    if (challenge !== undefined) res.setHeader('WWW-Authenticate', challenge)
     res.writeHead(rendered.http, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) })
     res.end(text)
   }
+}
+
+type Verb = 'post' | 'get' | 'delete' | 'connect' | 'message'
+
+/** What may be done where (contract 3), besides OPTIONS. */
+const ALLOWED: Readonly<Record<string, Readonly<Record<string, Verb>>>> = {
+  '/mcp': { GET: 'get', POST: 'post', DELETE: 'delete' },
+  '/sse': { GET: 'connect' },
+  '/messages': { POST: 'message' },
+}
+
+/** Streams and sessions are unknown to modern clients. */
+function checkLegacy(req: IncomingMessage, res: ServerResponse): void {
+  const version = req.headers['mcp-protocol-version']
+  if (typeof version === 'string' && eraOf(version) === 'modern') throw notAllowed(res, 'POST, OPTIONS')
 }
 
 const PROBES: ReadonlySet<string> = new Set(['/health', '/ping', '/readyz'])

@@ -11,6 +11,7 @@ import type { Way } from '../legacy/conversation.ts'
 import { Subscription } from '../listening/subscription.ts'
 import { modernCaller } from '../modern-caller.ts'
 import { deliver } from './deliver.ts'
+import { endWithToken } from './entrance.ts'
 import { EventStream } from './streams/event-stream.ts'
 import type { Responder } from './responder.ts'
 
@@ -70,6 +71,7 @@ export class ModernDoor {
       this.#subscriptions.delete(subscription)
     })
     this.#subscriptions.add(subscription)
+    endWithToken(caller.principal, res, () => subscription.end())
     const way: Way = {
       put: (json) => events.put(json),
       send: (json) => {

@@ -53,6 +53,8 @@ export class Sessions {
       throw new GatewayError('SESSION_UNKNOWN', 'Session not found')
     }
     session.lastSeen = Date.now()
+    // Its latest token says what it may do now.
+    session.principal = principal
     return session
   }
 

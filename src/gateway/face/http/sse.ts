@@ -108,6 +108,7 @@ export class SseDoor {
     if (!session || principalKey(session.principal) !== principalKey(principal)) {
       throw new GatewayError('SESSION_UNKNOWN', 'Session not found')
     }
+    session.conversation.renew(principal)
     return session
   }
 }

@@ -33,7 +33,7 @@ export interface Way {
 /** One legacy client on a way of its own: standard output, or the event stream of HTTP+SSE. */
 export class Conversation {
   readonly #gateway: Gateway
-  readonly #principal: Principal
+  #principal: Principal
   readonly #owner: OwnerKey
   readonly #way: Way
   readonly #notices: ListNotices
@@ -56,6 +56,12 @@ export class Conversation {
       flow: way.flow,
       ask: (question, signal) => this.#clientFor(question.method).ask(question, signal),
     }
+  }
+
+  /** It has shown a new token. */
+  renew(principal: Principal): void {
+    this.#principal = principal
+    if (this.#client) this.#client.principal = principal
   }
 
   /** The client, once it has shaken hands. */

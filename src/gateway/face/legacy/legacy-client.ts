@@ -31,7 +31,8 @@ interface Pending {
  */
 export class LegacyClient implements ClientPort, Caller {
   readonly era = 'legacy'
-  readonly principal: Principal
+  /** With the latest token that it has shown. */
+  principal: Principal
   readonly owner: OwnerKey
   readonly revision: string
   readonly profile: Profile

@@ -1,0 +1,34 @@
+import { CedarTrapped } from './cedar.ts'
+import { combine } from './decision.ts'
+import type { Decision } from './decision.ts'
+import { judge } from './judge.ts'
+import type { PolicyRequest } from './request.ts'
+import { siteOf } from './set.ts'
+import type { PolicySet } from './set.ts'
+import type { Unit } from './unit.ts'
+
+function decideBy(set: PolicySet, units: readonly Unit[], request: PolicyRequest): Decision {
+  try {
+    return combine(units.map((unit) => judge(set, unit, request)))
+  } catch (error) {
+    if (!(error instanceof CedarTrapped)) throw error
+    return { kind: 'deny', why: 'fault', by: [], faults: [{ message: error.message }] }
+  }
+}
+
+/**
+ * Whether this call is allowed. Cedar decides; what is done here is that policies whose scope cannot match are not asked,
+ * and that a decision which depends on nothing but the principal's class and the target is remembered. Never throws for
+ * what a client sends: what cannot be decided is denied.
+ */
+export function decide(set: PolicySet, request: PolicyRequest): Decision {
+  return decideBy(set, siteOf(set, request.target).calls, request)
+}
+
+/**
+ * Whether some arguments could be allowed: what a list shows. True for everything that `decide` allows a client with any
+ * arguments. Of a template: whether some of its resources could be.
+ */
+export function mayBeAllowed(set: PolicySet, request: Omit<PolicyRequest, 'arguments'>): boolean {
+  return decideBy(set, siteOf(set, request.target).lists, request).kind === 'allow'
+}

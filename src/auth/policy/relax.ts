@@ -1,0 +1,95 @@
+import type { Expr, PolicyJson } from './cedar.ts'
+import { children, mentionsArguments, mentionsOfExpression, operator } from './syntax.ts'
+
+/** Alternatives that a permit is split into at most; what would be more is taken as possible. */
+const MAX_ALTERNATIVES = 16
+
+/** Whether the value of an expression is not known when a list is made. */
+export type Unknown = (expr: Expr) => boolean
+
+/** Integers beyond 2^53 lose digits on the way through the syntax tree. */
+function isInexact(expr: Expr): boolean {
+  if ('Value' in expr) return typeof expr.Value === 'number' && !Number.isSafeInteger(expr.Value)
+  return children(expr).some(isInexact)
+}
+
+export const mentionsCall: Unknown = (expr) => mentionsArguments(mentionsOfExpression(expr)) || isInexact(expr)
+
+/** A conjunction of expressions that must hold, and the others are not known. */
+type Known = readonly Expr[]
+
+const product = (left: readonly Known[], right: readonly Known[]): readonly Known[] => {
+  const all = left.flatMap((one) => right.map((other) => [...one, ...other]))
+  return all.length > MAX_ALTERNATIVES ? [[]] : all
+}
+const union = (left: readonly Known[], right: readonly Known[]): readonly Known[] => {
+  const all = [...left, ...right]
+  return all.length > MAX_ALTERNATIVES || all.some((one) => one.length === 0) ? [[]] : all
+}
+
+const not = (expr: Expr): Expr => ({ '!': { arg: expr } })
+
+/**
+ * Conjunctions of which at least one holds, evaluated alone and without an error, whenever `expr` is `truth`. Alone,
+ * because what stands beside it may fail where the whole never looked: `unknown && fails || holds`.
+ */
+function alternatives(expr: Expr, truth: boolean, unknown: Unknown): readonly Known[] {
+  if (!unknown(expr)) return [[truth ? expr : not(expr)]]
+  const [name, body] = operator(expr)
+  const of = (part: Expr, wanted: boolean): readonly Known[] => alternatives(part, wanted, unknown)
+  switch (name) {
+    case '!':
+      return of((body as { arg: Expr }).arg, !truth)
+    case '&&':
+    case '||': {
+      const { left, right } = body as { left: Expr; right: Expr }
+      const conjunction = (name === '&&') === truth
+      return conjunction ? product(of(left, truth), of(right, truth)) : union(of(left, truth), of(right, truth))
+    }
+    case 'if-then-else': {
+      const branches = body as { if: Expr; then: Expr; else: Expr }
+      return union(
+        product(of(branches.if, true), of(branches.then, truth)),
+        product(of(branches.if, false), of(branches.else, truth)),
+      )
+    }
+    default:
+      return [[]]
+  }
+}
+
+/** The operands of a chain of one operator. */
+function operands(expr: Expr, name: '&&' | '||'): Expr[] {
+  const [own, body] = operator(expr)
+  if (own !== name) return [expr]
+  const { left, right } = body as { left: Expr; right: Expr }
+  return [...operands(left, name), ...operands(right, name)]
+}
+
+/** The same chain as a flat tree: a long one would be nested too deeply for the engine's reader of trees. */
+function balanced(exprs: readonly Expr[], name: '&&' | '||'): Expr {
+  const [only] = exprs
+  if (exprs.length === 1 && only) return flatten(only)
+  const middle = exprs.length >> 1
+  const parts = { left: balanced(exprs.slice(0, middle), name), right: balanced(exprs.slice(middle), name) }
+  return name === '&&' ? { '&&': parts } : { '||': parts }
+}
+
+function flatten(expr: Expr): Expr {
+  const [name, body] = operator(expr)
+  if (name === '&&' || name === '||') return balanced(operands(expr, name), name)
+  return name === '!' ? not(flatten((body as { arg: Expr }).arg)) : expr
+}
+
+/**
+ * Permits that together are satisfied at least whenever `policy` could be, whatever is unknown. Errors of one of them
+ * mean nothing: a permit that is satisfied has evaluated all its clauses.
+ */
+export function relax(policy: PolicyJson, unknown: Unknown): PolicyJson[] {
+  let all: readonly Known[] = [[]]
+  for (const clause of policy.conditions) all = product(all, alternatives(clause.body, clause.kind === 'when', unknown))
+  return all.map((known) => ({
+    ...policy,
+    conditions: known.length === 0 ? [] : [{ kind: 'when', body: balanced(known, '&&') }],
+  }))
+}

@@ -1,0 +1,84 @@
+import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs'
+import type { Cedar, PolicyJson } from './cedar.ts'
+import type { Verdict } from './decision.ts'
+import { joinKinds } from './infer.ts'
+import type { Kinds } from './infer.ts'
+import type { Dependence, Rule } from './rule.ts'
+import { joinMentions } from './syntax.ts'
+import type { Mentions } from './syntax.ts'
+import type { Target } from './request.ts'
+import type { EntityJson } from './cedar.ts'
+
+/** Policies of one unit: preparing that many takes the engine a few milliseconds. */
+const MOST = 32
+
+/** What one unit sees of a principal; equal for all of one class. */
+export interface View {
+  /** Of somebody of this class: what policies do not look at may differ. */
+  entity: EntityJson
+  parents: readonly string[]
+  /** `claim_*` of the context. */
+  context: Readonly<Record<string, CedarValueJson>>
+  /** Claims that policies look at and Cedar cannot hold. */
+  problems: readonly { attribute: string; message: string }[]
+  /** What was decided for this class, whatever the target, and by target. */
+  verdict: Verdict | undefined
+  byTarget: WeakMap<Target, Verdict>
+}
+
+/** Policies that are decided together: prepared in the engine once, with what they look at. */
+export interface Unit {
+  number: number
+  rules: readonly Rule[]
+  /** By key towards the engine. */
+  policies: Readonly<Record<string, string | PolicyJson>>
+  mentions: Mentions
+  kinds: Kinds
+  dependence: Dependence
+  /** Relaxed permits: their errors mean nothing. */
+  lenient: boolean
+  /** The instance that has it. */
+  preparedIn: Cedar | undefined
+  /** By class. */
+  views: Map<string, View>
+}
+
+interface Part {
+  rule: Rule
+  policies: readonly (string | PolicyJson)[]
+  mentions: Mentions
+}
+
+export const exact = (rule: Rule): Part => ({ rule, policies: [rule.text], mentions: rule.mentions })
+
+/** Makes units of parts, at most so many policies each. */
+export function unitsOf(
+  parts: readonly Part[],
+  kind: { dependence: Dependence; lenient: boolean },
+  nextNumber: () => number,
+): Unit[] {
+  const units: Unit[] = []
+  for (let start = 0; start < parts.length; start += MOST) {
+    const chunk = parts.slice(start, start + MOST)
+    const policies: Record<string, string | PolicyJson> = {}
+    for (const { rule, policies: texts } of chunk)
+      texts.forEach((policy, index) => (policies[index === 0 ? rule.key : `${rule.key}.${index}`] = policy))
+    units.push({
+      number: nextNumber(),
+      rules: chunk.map((part) => part.rule),
+      policies,
+      mentions: joinMentions(chunk.map((part) => part.mentions)),
+      kinds: joinKinds(chunk.map((part) => part.rule.kinds)),
+      ...kind,
+      preparedIn: undefined,
+      views: new Map(),
+    })
+  }
+  return units
+}
+
+/** The rule behind a key towards the engine. */
+export const ruleOf = (unit: Unit, key: string): Rule | undefined => {
+  const [own] = key.split('.')
+  return unit.rules.find((rule) => rule.key === own)
+}

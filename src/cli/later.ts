@@ -3,7 +3,7 @@ import { CliError, EXIT } from './exit.ts'
 import { printError } from './terminal.ts'
 
 /** Sections that protect: serving without them would open what the file means to close. */
-const PROTECTIVE = /^(?:incomingAuth|tls)/
+const PROTECTIVE = /^incomingAuth/
 
 /** A file that asks for protection that this version does not have is not served; the rest is told. */
 export function refuseUnserved(config: GatewayConfig): void {

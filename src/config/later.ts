@@ -13,7 +13,6 @@ const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
     config.telemetry?.tracingEnabled === true ||
     config.telemetry?.metricsEnabled === true ||
     config.telemetry?.enablePrometheusMetricsPath === true,
-  tls: (config) => config.tls !== undefined,
   sessionStorage: (config) => config.sessionStorage?.provider === 'redis',
   'backends[].caBundlePath': (config) => (config.backends ?? []).some((backend) => backend.caBundlePath !== undefined),
 }

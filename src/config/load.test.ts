@@ -80,7 +80,6 @@ test('everything that the schema knows is accepted, and what has no effect yet i
       'codeMode',
       'audit',
       'telemetry',
-      'tls',
       'sessionStorage',
     ],
   })

@@ -42,6 +42,7 @@ export interface Events {
     | { kind: 'issuer-ready'; issuer: string; keys: number }
   /** The token that clients must show, when it was made just now. `file`: where it is kept. */
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
+  'tls.renewed': { certFile: string }
   'config.reloaded': { backends: number; kept: number }
   'config.rejected': { faults: readonly string[] }
   'internal.error': { incident: string; error: unknown }

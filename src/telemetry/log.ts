@@ -65,6 +65,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       return `clients must show a token, which is kept ${where}${exposed ? ', a file that others on this machine can read' : ''}`
     },
   },
+  'tls.renewed': { level: 'info', say: ({ certFile }) => `a new certificate is used: ${certFile}` },
   'config.reloaded': {
     level: 'info',
     say: ({ backends, kept }) => `configuration reloaded: ${backends} backends, ${kept} kept`,

@@ -34,7 +34,11 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
     throw listenFault(error as Error, host, options.port)
   }
   const name = host.includes(':') ? `[${host}]` : host
-  telemetry.emit('gateway.listening', { url: `http://${name}:${door.port}/mcp`, transport: 'http', name: config.name })
+  telemetry.emit('gateway.listening', {
+    url: `${config.tls ? 'https' : 'http'}://${name}:${door.port}/mcp`,
+    transport: 'http',
+    name: config.name,
+  })
   if (exposed) telemetry.emit('gateway.exposed', { host })
   if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
   const check = (next: GatewayConfig): boolean => isExposed(next, host)
@@ -95,6 +99,6 @@ function listenFault(error: NodeJS.ErrnoException, host: string, port: number): 
   }
   if (code === 'EACCES') return new CliError(EXIT.failed, `port ${port} needs more rights`, 'choose one above 1023')
   // No error of the system: settings that cannot be used.
-  if (code === undefined) return new CliError(EXIT.config, `incomingAuth: ${error.message}`)
+  if (code === undefined) return new CliError(EXIT.config, error.message)
   return new CliError(EXIT.failed, `cannot listen on ${host}:${port}: ${code}`)
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GatewayError } from '../../../model/errors.ts'
 import type { JsonObject } from '../../../model/json.ts'
@@ -19,13 +18,9 @@ import { Guard, isLoopbackName } from './guard.ts'
 import { LegacyDoor } from './legacy.ts'
 import { ModernDoor } from './modern.ts'
 import { Responder } from './responder.ts'
+import { makeServer } from './server.ts'
 import { SseDoor } from './sse.ts'
 
-/** Slow senders are cut within 75 s (contract 3): headers, whole request, and how often the two are looked at. */
-const HEADERS_TIMEOUT_MS = 20_000
-const REQUEST_TIMEOUT_MS = 60_000
-const TIMEOUT_CHECK_MS = 5000
-const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const MAX_HEADERS = 100
 
 export interface ListenOptions {
@@ -60,21 +55,10 @@ export class HttpDoor {
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#sse = new SseDoor(gateway)
-    this.#server = createServer(
-      {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-        noDelay: true,
-      },
-      (req, res) => this.#handle(req, res),
-    )
-    // Node would drop headers beyond its limit without a word; ours are counted and refused.
-    this.#server.maxHeadersCount = 0
+    this.#server = makeServer(this.#config.tls, gateway.telemetry, (req, res) => this.#handle(req, res))
   }
 
-  /** Rejects when the port is taken, and for settings of `incomingAuth` that cannot be used. */
+  /** Rejects when the port is taken, and for settings of `incomingAuth` or `tls` that cannot be used. */
   static async listen(gateway: Gateway, options: ListenOptions): Promise<HttpDoor> {
     const door = new HttpDoor(gateway, options)
     await new Promise<void>((resolve, reject) => {

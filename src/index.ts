@@ -6,7 +6,7 @@
  * if (config) {
  *   const telemetry = new Telemetry()
  *   telemetry.subscribe(logger('text', (line) => process.stderr.write(line)), toldAt('warn'))
- *   const gateway = createGateway(config, telemetry)
+ *   const gateway = await createGateway(config, telemetry)
  *   const door = await listen(gateway, { host: '127.0.0.1', port: 4483 })
  * }
  * ```
@@ -14,13 +14,17 @@
 import { HttpDoor } from './gateway/face/http/door.ts'
 import type { ListenOptions } from './gateway/face/http/door.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { preparePolicies } from './gateway/policy/prepare.ts'
 import { identity } from './gateway/identity.ts'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { Telemetry } from './telemetry/events.ts'
 
-/** Starts the backends of a configuration. End it with `gateway.close(graceMs)`. */
-export function createGateway(config: GatewayConfig, telemetry: Telemetry = new Telemetry()): Gateway {
-  return new Gateway(config, identity, telemetry)
+/** Starts the backends of a configuration. Rejects for policies that are wrong. End it with `gateway.close(graceMs)`. */
+export async function createGateway(config: GatewayConfig, telemetry: Telemetry = new Telemetry()): Promise<Gateway> {
+  const { set, faults } = await preparePolicies(config)
+  const wrong = faults.find(({ severity }) => severity === 'error')
+  if (wrong) throw new Error(`incomingAuth.authz: ${wrong.message}`)
+  return new Gateway(config, identity, telemetry, set)
 }
 
 /** Opens the HTTP door. Rejects when the port is taken. End it with `door.stop()`, then `door.destroy()`. */

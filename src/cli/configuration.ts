@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
+import type { PolicyFault } from '../auth/policy/fault.ts'
+import type { PolicySet } from '../auth/policy/set.ts'
 import type { Fault } from '../config/faults.ts'
+import { fileError, warning } from '../config/faults.ts'
 import { formatFault } from '../config/format.ts'
-import type { GatewayConfig } from '../config/gateway-config.ts'
 import { defaultInputs, loadConfig } from '../config/load.ts'
 import type { LoadResult } from '../config/load.ts'
+import { preparePolicies } from '../gateway/policy/prepare.ts'
 import type { Args, Flag } from './args.ts'
 import { CliError, EXIT } from './exit.ts'
 import { printError } from './terminal.ts'
@@ -41,22 +44,46 @@ export function sourceOf(args: Args, files: readonly string[] = args.positionals
   return { inputs, group: args.text('group'), recursive: args.on('recursive') }
 }
 
-export async function load(source: Source): Promise<LoadResult> {
+/** A configuration with everything that was found wrong in it, in its policies too. */
+export interface Loaded extends LoadResult {
+  /** Of `incomingAuth.authz`, ready for use. */
+  policies?: PolicySet
+}
+
+export async function load(source: Source): Promise<Loaded> {
   const { inputs, group, recursive } = source
-  return loadConfig(inputs, {
+  const { config, ...result } = await loadConfig(inputs, {
     recursive,
     ...(group !== undefined && { group }),
     ...(inputs.includes('-') && { stdin: readFileSync(0, 'utf8') }),
   })
+  if (!config) return result
+  const { set, faults } = await preparePolicies(config)
+  const found = faults.map((fault) => policyFault(fault, result.locate))
+  const loaded = { ...result, faults: [...result.faults, ...found] }
+  if (faults.some(({ severity }) => severity === 'error')) return loaded
+  return { ...loaded, config, ...(set && { policies: set }) }
+}
+
+function policyFault(fault: PolicyFault, locate: LoadResult['locate']): Fault {
+  const { where, index, line, column, message, hint, severity } = fault
+  const at = locate(['incomingAuth', 'authz', where, ...(index === undefined ? [] : [index])])
+  const make = severity === 'error' ? fileError : warning
+  // A text of several lines begins where the file says; how it is folded there only its reader knows.
+  return make(
+    at,
+    line === 1 && column === 1 ? message : `${message} (line ${line}, column ${column} of the text)`,
+    hint,
+  )
 }
 
 /** The configuration, with warnings told. Exits with 3 when the file is refused. */
-export async function loadOrExit(source: Source): Promise<{ config: GatewayConfig; files: readonly string[] }> {
-  const { config, faults, files } = await load(source)
-  if (!config) throw new CliError(EXIT.config, refusalText(faults))
+export async function loadOrExit(source: Source): Promise<Required<Pick<Loaded, 'config' | 'files'>> & Loaded> {
+  const { config, ...loaded } = await load(source)
+  if (!config) throw new CliError(EXIT.config, refusalText(loaded.faults))
   // What concerns one backend is told when that backend is named.
-  for (const fault of faults) if (fault.scope === 'file') printError(`warning: ${formatFault(fault)}`)
-  return { config, files }
+  for (const fault of loaded.faults) if (fault.scope === 'file') printError(`warning: ${formatFault(fault)}`)
+  return { ...loaded, config }
 }
 
 function refusalText(faults: readonly Fault[]): string {

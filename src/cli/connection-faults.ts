@@ -1,13 +1,14 @@
 import type { Fault } from '../config/faults.ts'
 import { didYouMean } from '../config/nearest.ts'
-import type { GatewayConfig } from '../config/gateway-config.ts'
 import { GATEWAY_CALLER } from '../model/call.ts'
 import type { ShownName } from '../model/ids.ts'
+import type { Served } from './session.ts'
 import { withGateway } from './session.ts'
 
 /** What only the live backends can tell: who cannot be reached, and names that lead nowhere. */
-export async function connectionFaults(config: GatewayConfig): Promise<Fault[]> {
-  return withGateway(config, async (gateway) => {
+export async function connectionFaults(served: Served): Promise<Fault[]> {
+  const { config } = served
+  return withGateway(served, async (gateway) => {
     const { backends, keeper } = gateway.current
     const catalogue = await keeper.forList(GATEWAY_CALLER)
     const fault = (path: string, message: string, severity: Fault['severity']): Fault => ({

@@ -2,7 +2,6 @@ import type { AuthoredConfig } from './schema.ts'
 
 /** Sections that are understood but have no effect yet, and when a file uses them. */
 const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
-  'incomingAuth.authz': (config) => config.incomingAuth?.authz?.type === 'cedar',
   compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
   workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',
   passthroughHeaders: (config) => (config.passthroughHeaders?.length ?? 0) > 0,

@@ -72,7 +72,6 @@ test('everything that the schema knows is accepted, and what has no effect yet i
     sessions: { maxPerBackend: 10, idleMs: 90_000 },
     logLevel: 'debug',
     laterSections: [
-      'incomingAuth.authz',
       'compositeTools',
       'workflowStorage',
       'passthroughHeaders',

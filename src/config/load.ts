@@ -6,7 +6,7 @@ import { gatewayConfig, type GatewayConfig } from './gateway-config.ts'
 import { readInputs, type Source } from './inputs.ts'
 import { merge } from './merge.ts'
 import { parseDocument, wholeFile } from './parse/document.ts'
-import { get, type Located, type LocatedMap, type Position } from './positions.ts'
+import { get, type Located, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
 import { readClientFile } from './read/client-file.ts'
 import type { Withheld } from './read/contribution.ts'
 import {
@@ -49,6 +49,8 @@ export interface LoadResult {
   files: string[]
   /** Accepted but without effect; for the log at level debug. */
   notes: string[]
+  /** Where a value of the configuration stands, for faults that others find in it. */
+  locate: (steps: readonly Step[]) => Position
 }
 
 /** What the documents of all files say, before it is put together. */
@@ -87,6 +89,7 @@ export async function loadConfig(inputs: readonly string[], options: LoadOptions
     faults: inReadingOrder(faults, sources),
     files: [...new Set(files)],
     notes: gathered.manifests.notes,
+    locate: (steps) => (assembled ? positionOf(assembled.tree, steps) : origin),
   }
 }
 

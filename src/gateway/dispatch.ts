@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.ts'
-import type { Context, Core, EntryCall, Outcome } from '../model/call.ts'
+import type { Call, Context, Core, EntryCall, Outcome } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import type { Entry } from '../model/catalogue.ts'
 import { GatewayError } from '../model/errors.ts'
@@ -10,18 +10,21 @@ import { callEntry } from './call-backend.ts'
 import type { BeyondParts } from './extensions/beyond.ts'
 import { invokeBeyond } from './extensions/beyond.ts'
 import type { CatalogueKeeper } from './catalogue/keeper.ts'
+import type { PolicyGate } from './policy/gate.ts'
 import { unknownEntry } from './catalogue/resolve.ts'
 
 export interface DispatchParts extends BackendCallParts {
   keeper: CatalogueKeeper
   backends: ReadonlyMap<BackendId, Backend>
   lasting: Pick<Core, 'watch' | 'watchTasks'>
+  /** Absent: everybody may do everything. */
+  gate: PolicyGate | undefined
   beyond: BeyondParts
 }
 
 /** The innermost core: finds the entry, follows its route. */
 export function dispatcher(parts: DispatchParts): Core {
-  const { keeper, resolver, backends, lasting, beyond } = parts
+  const { keeper, resolver, backends, lasting, beyond, gate } = parts
   return {
     async catalogue(caller, occasion) {
       const catalogue = occasion === 'welcome' ? await keeper.forWelcome(caller) : await keeper.forList(caller)
@@ -33,6 +36,7 @@ export function dispatcher(parts: DispatchParts): Core {
       const entry = resolver.now(call, caller) ?? (await resolver.late(call, caller, new Cancellation()))
       const backend = entry && backends.get(entry.route.backend)
       if (!backend) throw unknownEntry(call, caller)
+      gate?.check(entry, call, caller)
       return backend.follow(caller, uri, listener)
     },
     async invoke(call, context) {
@@ -43,6 +47,7 @@ export function dispatcher(parts: DispatchParts): Core {
         case 'complete':
           return invokeEntry(call, context)
         default:
+          if (gate) checkBeyond(call)
           try {
             return await invokeBeyond(call, context, beyond)
           } catch (error) {
@@ -53,10 +58,20 @@ export function dispatcher(parts: DispatchParts): Core {
   }
 
   async function invokeEntry(call: EntryCall, context: Context): Promise<Outcome> {
-    const entry = resolver.now(call, context) ?? (await resolver.late(call, context, context.signal))
+    const entry = resolver.now(call, context) ?? (await late(call, context))
     if (entry) return take(entry, call, context)
     if (call.kind === 'resource') return readUnlisted(call.uri, call, context)
     throw unknownEntry(call, context)
+  }
+
+  /** Which backend a name leads to is no business of those who could not use it. */
+  async function late(call: EntryCall, context: Context): Promise<Entry | undefined> {
+    try {
+      return await resolver.late(call, context, context.signal)
+    } catch (error) {
+      if (gate && !gate.mightHave(call, context)) throw unknownEntry(call, context)
+      throw error
+    }
   }
 
   async function take(entry: Entry, call: EntryCall, context: Context): Promise<Outcome> {
@@ -65,6 +80,7 @@ export function dispatcher(parts: DispatchParts): Core {
       case 'backend': {
         const backend = backends.get(route.backend)
         if (!backend) throw unknownEntry(call, context)
+        gate?.check(entry, call, context)
         return callEntry(backend, entry, call, context, parts)
       }
     }
@@ -81,4 +97,10 @@ export function dispatcher(parts: DispatchParts): Core {
     }
     throw unknownEntry(call, context)
   }
+}
+
+/** Policies have no words for what is not a tool, a resource or a prompt; tasks belong to whoever began them. */
+function checkBeyond({ kind }: Call): void {
+  if (kind === 'task' || kind === 'tasks') return
+  throw new GatewayError('METHOD_UNKNOWN', 'Method not found: the authorization policy cannot speak of it')
 }

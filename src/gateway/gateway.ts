@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
+import type { PolicySet } from '../auth/policy/set.ts'
 import { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import type { Apart } from '../backends/backend.ts'
@@ -16,6 +17,8 @@ import { MemoryBuckets } from './limits/buckets.ts'
 import { Parking } from './questions/parking.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
+
+const EVERYTHING: Change = { tools: true, prompts: true, resources: true }
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -45,7 +48,8 @@ export class Gateway {
   #current: Generation
   #sealer: Sealer
 
-  constructor(config: GatewayConfig, identity: Identity, telemetry: Telemetry) {
+  /** `policies`: those of `incomingAuth.authz`, prepared. Throws without them where the configuration has some. */
+  constructor(config: GatewayConfig, identity: Identity, telemetry: Telemetry, policies?: PolicySet) {
     this.identity = identity
     this.telemetry = telemetry
     this.#sealer = new Sealer(config.sealingKeys)
@@ -56,7 +60,7 @@ export class Gateway {
       follow: (uri, caller, listener) => this.#follows.follow(uri, caller, listener),
       watchTasks: (...asked) => this.#current.core.watchTasks(...asked),
     }
-    this.#current = this.#generation(config, undefined)
+    this.#current = this.#generation(config, undefined, policies)
   }
 
   get current(): Generation {
@@ -71,9 +75,9 @@ export class Gateway {
    * Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are.
    * Throws when it cannot be built; the current one then goes on.
    */
-  reload(config: GatewayConfig): void {
+  reload(config: GatewayConfig, policies?: PolicySet): void {
     const old = this.#current
-    const next = this.#generation(config, old)
+    const next = this.#generation(config, old, policies)
     this.#current = next
     // Equal keys, none included, keep the tokens that are on their way valid.
     if (!isDeepStrictEqual(old.config.sealingKeys, config.sealingKeys)) this.#sealer = new Sealer(config.sealingKeys)
@@ -81,7 +85,9 @@ export class Gateway {
     void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
     this.#follows.move()
-    this.#announce(diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
+    // What anybody sees may have changed with the policies.
+    const guarded = old.guarded || next.guarded
+    this.#announce(guarded ? EVERYTHING : diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */
@@ -117,7 +123,8 @@ export class Gateway {
     return finished.every(Boolean)
   }
 
-  #generation(config: GatewayConfig, previous: Generation | undefined): Generation {
+  #generation(config: GatewayConfig, previous: Generation | undefined, policies: PolicySet | undefined): Generation {
+    if (config.incomingAuth.authz?.type === 'cedar' && !policies) throw new Error('the policies were not prepared')
     const generation: Generation = new Generation(config, {
       leases: this.#leases,
       identity: this.identity,
@@ -135,6 +142,7 @@ export class Gateway {
       links: this.#links,
       taskIds: this.#taskIds,
       buckets: this.#buckets,
+      policies,
       previous,
       onChange: (change, apart) => {
         if (generation === this.#current) this.#announce(change, apart)

@@ -32,6 +32,7 @@ test('a generation that cannot be built gives back what it has taken', async () 
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),
+      policies: undefined,
       previous: undefined,
       onChange: () => {},
     })

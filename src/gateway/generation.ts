@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
 import type { Apart, Backend } from '../backends/backend.ts'
+import type { PolicySet } from '../auth/policy/set.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import type { Caller, Change, ClientPort, Core, EntryCall } from '../model/call.ts'
@@ -15,8 +16,10 @@ import type { BucketStore } from './limits/buckets.ts'
 import type { LinkMemory } from './catalogue/link-memory.ts'
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
+import { PolicyGate } from './policy/gate.ts'
 import type { Parking } from './questions/parking.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
+import { authorizeLayer } from './layers/authorize.ts'
 import { deadlineLayer } from './layers/deadline.ts'
 import { callerLimitLayer, toolLimitLayer } from './layers/limits.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
@@ -32,6 +35,7 @@ export interface GenerationParts {
   links: LinkMemory
   taskIds: TaskIds
   buckets: BucketStore
+  policies: PolicySet | undefined
   /** The generation that this one replaces. */
   previous: Generation | undefined
   /** Told when the lists of this generation change. */
@@ -44,6 +48,8 @@ export class Generation {
   readonly backends: readonly Backend[]
   readonly keeper: CatalogueKeeper
   readonly core: Core
+  /** Whether policies decide what callers see. */
+  readonly guarded: boolean
   /** Backends that were already running. */
   readonly kept: number
   /** What a resource leads to for this caller. */
@@ -55,6 +61,7 @@ export class Generation {
   constructor(config: GatewayConfig, parts: GenerationParts) {
     const { leases, identity, telemetry, previous, taskIds } = parts
     this.config = config
+    this.guarded = parts.policies !== undefined
     this.#leases = leases
     const options = {
       identity,
@@ -87,11 +94,13 @@ export class Generation {
       const resolver = new Resolver(keeper, served, parts.links, config.aggregation)
       const { lasting, parking, links } = parts
       const { vendorMethods: methods, timeouts, limits } = config
+      const gate = parts.policies && new PolicyGate(parts.policies, telemetry)
       const dispatch = dispatcher({
         keeper,
         resolver,
         backends: byId,
         lasting,
+        gate,
         parking,
         links,
         toolCalls: { ids: taskIds, ttlMs: timeouts.maxMs },
@@ -102,11 +111,15 @@ export class Generation {
           vendor: { backends: byId, methods, parking },
         },
       })
-      const has = (call: EntryCall, caller: Caller) => resolver.now(call, caller) !== undefined
+      const has = (call: EntryCall, caller: Caller) => {
+        const entry = resolver.now(call, caller)
+        return entry !== undefined && (gate?.allows(entry, call, caller) ?? true)
+      }
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
         deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
         ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets)] : []),
+        ...(gate ? [authorizeLayer(gate)] : []),
         ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, has)] : []),
       ])
       this.seatOf = (uri, caller) => {

@@ -42,6 +42,8 @@ export interface Events {
     | { kind: 'issuer-ready'; issuer: string; keys: number }
   /** The token that clients must show, when it was made just now. `file`: where it is kept. */
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
+  /** A policy could not be evaluated, which denies. */
+  'policy.fault': { policy: string | undefined; message: string }
   'tls.renewed': { certFile: string }
   'config.reloaded': { backends: number; kept: number }
   'config.rejected': { faults: readonly string[] }

@@ -65,6 +65,11 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       return `clients must show a token, which is kept ${where}${exposed ? ', a file that others on this machine can read' : ''}`
     },
   },
+  'policy.fault': {
+    level: 'warn',
+    say: ({ policy, message }) =>
+      `a call was denied because ${policy ?? 'the policies'} could not be evaluated: ${message}`,
+  },
   'tls.renewed': { level: 'info', say: ({ certFile }) => `a new certificate is used: ${certFile}` },
   'config.reloaded': {
     level: 'info',

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type * as Wasm from '@cedar-policy/cedar-wasm/nodejs'
 import type { CedarValueJson, EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -10,9 +11,7 @@ import type { JsonObject, JsonValue } from '../../src/model/json.ts'
 import { ANONYMOUS } from '../../src/model/principal.ts'
 import type { Principal } from '../../src/model/principal.ts'
 
-const cedar = createRequire(import.meta.url)(
-  '@cedar-policy/cedar-wasm/nodejs',
-) as typeof import('@cedar-policy/cedar-wasm/nodejs')
+const cedar = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs') as typeof Wasm
 
 const RUNS = 400
 const SERVER = 'srv'
@@ -102,9 +101,17 @@ const scope = fc.tuple(
     'action == Action::"read_resource"',
   ),
   fc.constantFrom(
-    ...['resource', 'resource', 'resource == Tool::"a"', 'resource in Tool::"a"', 'resource in Backend::"git"'],
-    ...['resource in MCP::"srv"', 'resource in Group::"eng"', 'resource is Tool', 'resource is Tool in Backend::"git"'],
-    ...['resource == Resource::"file:///a"', 'resource == Prompt::"a"'],
+    'resource',
+    'resource',
+    'resource == Tool::"a"',
+    'resource in Tool::"a"',
+    'resource in Backend::"git"',
+    'resource in MCP::"srv"',
+    'resource in Group::"eng"',
+    'resource is Tool',
+    'resource is Tool in Backend::"git"',
+    'resource == Resource::"file:///a"',
+    'resource == Prompt::"a"',
   ),
 )
 const policy = fc
@@ -207,7 +214,9 @@ function reference(policies: readonly string[], request: PolicyRequest): boolean
       ...args,
       ...(typeof hint === 'boolean' ? { readOnlyHint: hint } : {}),
       ...(what.kind === 'resource' ? { uri: what.name } : {}),
-      ...{ name: what.name, operation, feature: what.kind },
+      name: what.name,
+      operation,
+      feature: what.kind,
     },
     parents: [
       { type: 'MCP', id: SERVER },

@@ -1,6 +1,8 @@
 import { loadConfig } from '../../src/config/load.ts'
 import { HttpDoor } from '../../src/gateway/face/http/door.ts'
+import type { GatewayConfig } from '../../src/config/gateway-config.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
+import { preparePolicies } from '../../src/gateway/policy/prepare.ts'
 import type { JsonObject } from '../../src/model/json.ts'
 import type { EventName, Events } from '../../src/telemetry/events.ts'
 import { Telemetry } from '../../src/telemetry/events.ts'
@@ -20,13 +22,17 @@ export async function startGateway(config: JsonObject): Promise<TestGateway> {
   const telemetry = new Telemetry()
   const events: TestGateway['events'] = []
   telemetry.subscribe((name, data) => events.push({ name, data }))
-  const gateway = new Gateway(await checked(config), { name: 'vmcp', version: '0.0.0-test' }, telemetry)
+  const first = await checked(config)
+  const gateway = new Gateway(first, { name: 'vmcp', version: '0.0.0-test' }, telemetry, await policiesOf(first))
   const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port: 0 })
   return {
     url: `http://127.0.0.1:${door.port}/mcp`,
     gateway,
     events,
-    reload: async (next) => gateway.reload(await checked(next)),
+    reload: async (next) => {
+      const config = await checked(next)
+      gateway.reload(config, await policiesOf(config))
+    },
     close: async () => {
       door.stop()
       await gateway.close(0)
@@ -39,4 +45,11 @@ async function checked(config: JsonObject) {
   const result = await loadConfig(['-'], { stdin: JSON.stringify(config) })
   if (!result.config) throw new Error(`the test's configuration is invalid: ${JSON.stringify(result.faults, null, 2)}`)
   return result.config
+}
+
+async function policiesOf(config: GatewayConfig) {
+  const { set, faults } = await preparePolicies(config)
+  const wrong = faults.filter(({ severity }) => severity === 'error')
+  if (wrong.length > 0) throw new Error(`the test's policies are wrong: ${JSON.stringify(wrong, null, 2)}`)
+  return set
 }

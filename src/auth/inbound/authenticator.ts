@@ -1,9 +1,8 @@
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ANONYMOUS, type Principal } from '../../model/principal.ts'
 import { type GuardedFetch, guardedFetch } from '../net/guarded-fetch.ts'
 import type { IssuerNote } from './key-source.ts'
-import { createLocalDoor, type LocalToken, localToken } from './local.ts'
+import { createLocalDoor, type LocalToken, localToken, userName } from './local.ts'
 import { metadataUrl, protectedResource, type ProtectedResourceMetadata } from './metadata.ts'
 import { createTokenDoor } from './oidc.ts'
 import { type AuthenticatorSettings, blocks, readIssuers } from './settings.ts'
@@ -92,13 +91,4 @@ function oidcAuthenticator(settings: AuthenticatorSettings, deps: AuthenticatorD
 function advertisedScopes({ incomingAuth }: AuthenticatorSettings): readonly string[] {
   const scopes = blocks(incomingAuth).flatMap((block) => block.scopes ?? [])
   return scopes.length > 0 ? scopes : ['openid']
-}
-
-/** In a container nobody may have a name. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return 'local'
-  }
 }

@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import type { Identified } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
@@ -117,4 +118,13 @@ const digest = (token: string): Buffer => hash('sha256', token, 'buffer')
 function stamp(file: string | undefined): string {
   const stats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
   return stats ? `${stats.ino} ${stats.mtimeMs} ${stats.size}` : ''
+}
+
+/** In a container nobody may have a name. */
+export function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return 'local'
+  }
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CedarTrapped } from './cedar.ts'
 import type { DetailedError, Expr } from './cedar.ts'
 import { ancestry } from './entities.ts'
@@ -20,6 +19,7 @@ import {
 } from './schema.ts'
 import type { PolicySet } from './set.ts'
 import { attributesRead, children, operator, variableOf } from './syntax.ts'
+import { nextTurn } from './turns.ts'
 import { ACTION_NAMES, ACTIONS, ARGUMENT, CLAIM, LIST_ACTIONS, METHODS, PRINCIPAL_TYPE } from './vocabulary.ts'
 
 /** The name among the candidates that was probably meant, as a sentence: `did you mean "x"?`. */
@@ -30,7 +30,7 @@ interface World extends PolicySet {
 }
 
 /** Policies that are checked in one turn of the event loop. */
-const BATCH = 16
+const BATCH = 8
 
 /** Findings of the engine that mean: evaluation may fail, and then denies. All others mean that the policy is wrong. */
 const CAUTIONS = [
@@ -44,7 +44,7 @@ const ACTION_UNKNOWN = /^unrecognized action `Action::"(.*)"`$/su
 type Report = (rule: Rule, offset: number, message: string, hint?: string, severity?: PolicyFault['severity']) => void
 
 /** Where a name stands in a policy; the syntax tree does not tell. */
-function find(rule: Rule, name: string): number {
+export function find(rule: Rule, name: string): number {
   for (const before of rule.text.matchAll(/(?:\.|\bhas\b|\[|::)\s*"?/gu)) {
     const at = before.index + before[0].length
     if (rule.text.startsWith(name, at) && !/\w/u.test(rule.text[at + name.length] ?? '')) return at

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CedarTrapped, createEngine } from './cedar.ts'
 import type { Engine } from './cedar.ts'
 import { readEntities } from './entities.ts'
@@ -8,12 +7,14 @@ import type { Suggest } from './check.ts'
 import { faultAt, offsetOf } from './fault.ts'
 import type { PolicyFault } from './fault.ts'
 import { kindsOf } from './infer.ts'
+import { prepareAll } from './judge.ts'
 import { slice } from './rule.ts'
 import type { Rule } from './rule.ts'
 import { scan } from './scan.ts'
 import { freshMemory } from './set.ts'
 import type { PolicySet } from './set.ts'
 import { joinMentions, mentionsOfPolicy } from './syntax.ts'
+import { nextTurn } from './turns.ts'
 import { DEFAULT_GROUP_TYPE } from './vocabulary.ts'
 
 export interface PolicySettings {
@@ -132,5 +133,12 @@ export async function readPolicies(settings: PolicySettings): Promise<{ set: Pol
 export async function compilePolicies(settings: PolicySettings, suggest: Suggest): Promise<Compiled> {
   const { set, faults } = await readPolicies(settings)
   faults.push(...(await checkRules(set, suggest)))
-  return faults.some((fault) => fault.severity === 'error') ? { faults } : { set, faults }
+  if (faults.some((fault) => fault.severity === 'error')) return { faults }
+  try {
+    await prepareAll(set)
+  } catch (error) {
+    if (!(error instanceof CedarTrapped)) throw error
+    return { faults: [...faults, { where: 'policies', line: 1, column: 1, message: error.message, severity: 'error' }] }
+  }
+  return { set, faults }
 }

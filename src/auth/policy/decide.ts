@@ -7,12 +7,16 @@ import { siteOf } from './set.ts'
 import type { PolicySet } from './set.ts'
 import type { Unit } from './unit.ts'
 
+const failed = (message: string): Decision => ({ kind: 'deny', why: 'fault', by: [], faults: [{ message }] })
+
 function decideBy(set: PolicySet, units: readonly Unit[], request: PolicyRequest): Decision {
+  // Before anything is remembered: the engine cannot read lone surrogates.
+  if (!request.target.name.isWellFormed()) return failed('Cedar cannot hold the name of the resource')
   try {
     return combine(units.map((unit) => judge(set, unit, request)))
   } catch (error) {
     if (!(error instanceof CedarTrapped)) throw error
-    return { kind: 'deny', why: 'fault', by: [], faults: [{ message: error.message }] }
+    return failed(error.message)
   }
 }
 

@@ -2,7 +2,7 @@ import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { isObject } from '../../model/json.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
-import type { EntityJson } from './cedar.ts'
+import type { Cedar, EntityJson } from './cedar.ts'
 import { SILENT } from './decision.ts'
 import type { PolicyProblem, Verdict } from './decision.ts'
 import { reachable } from './entities.ts'
@@ -11,8 +11,9 @@ import type { Uid } from './entity.ts'
 import { groupsOf } from './groups.ts'
 import { actionOf, hintsOf } from './request.ts'
 import type { PolicyRequest, Target } from './request.ts'
-import { remember } from './set.ts'
+import { allUnits, remember } from './set.ts'
 import type { Group, PolicySet } from './set.ts'
+import { nextTurn } from './turns.ts'
 import { ruleOf } from './unit.ts'
 import type { Unit, View } from './unit.ts'
 import { claimValue, scalar } from './values.ts'
@@ -182,6 +183,25 @@ const whoMentions = (unit: Unit, attribute: string): string | undefined =>
     [principal, resource, context].some((names) => names.has(attribute)),
   )?.id
 
+/** The name by which the instance has a unit. */
+function prepared(unit: Unit, cedar: Cedar): string {
+  const name = `unit${unit.number}`
+  if (unit.preparedIn !== cedar) {
+    const answer = cedar.preparsePolicySet(name, { staticPolicies: unit.policies })
+    if (answer.type === 'failure') throw new Error(answer.errors[0]?.message)
+    unit.preparedIn = cedar
+  }
+  return name
+}
+
+/** Prepares everything that can be decided by, unit by unit, so that the first list does not wait for it. */
+export async function prepareAll(set: PolicySet): Promise<void> {
+  for (const unit of allUnits(set)) {
+    await nextTurn()
+    set.engine.run((cedar) => prepared(unit, cedar))
+  }
+}
+
 /** Asks the engine about one unit. Throws `CedarTrapped`. */
 function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest): Verdict {
   const { target, origin, workflow } = request
@@ -189,7 +209,6 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
   if (first) return problem(first.message, whoMentions(unit, first.attribute))
   const action = actionOf(target)
   const resource: Uid = { type: ACTIONS[action].entity, id: target.name }
-  if (!target.name.isWellFormed()) return problem('Cedar cannot hold the name of the resource')
 
   const { mentions } = unit
   const own = set.entities.get(uidText(resource))
@@ -211,22 +230,16 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
     if (failed) return problem(failed.message, whoMentions(unit, failed.attribute))
   }
 
-  const answer = set.engine.run((cedar) => {
-    const preparsedPolicySetId = `unit${unit.number}`
-    if (unit.preparedIn !== cedar) {
-      const prepared = cedar.preparsePolicySet(preparsedPolicySetId, { staticPolicies: unit.policies })
-      if (prepared.type === 'failure') throw new Error(prepared.errors[0]?.message)
-      unit.preparedIn = cedar
-    }
-    return cedar.statefulIsAuthorized({
+  const answer = set.engine.run((cedar) =>
+    cedar.statefulIsAuthorized({
       principal: view.entity.uid,
       action: { type: 'Action', id: action },
       resource,
       context,
       entities: entitiesOf(set, unit, target, view, resource, attrs),
-      preparsedPolicySetId,
-    })
-  })
+      preparsedPolicySetId: prepared(unit, cedar),
+    }),
+  )
   if (answer.type === 'failure') return problem(answer.errors.map((error) => error.message).join('; '))
   const { decision, diagnostics } = answer.response
   const by = diagnostics.reason.map((key) => ruleOf(unit, key)?.id ?? key)
@@ -250,6 +263,8 @@ export function judge(set: PolicySet, unit: Unit, request: PolicyRequest): Verdi
   const known = usesResource ? view.byTarget.get(request.target) : view.verdict
   if (known) return known
   const verdict = evaluate(set, unit, view, request)
+  // What the engine could not read may be of this target alone.
+  if (verdict.problems.some(({ policy }) => policy === undefined)) return verdict
   if (usesResource) view.byTarget.set(request.target, verdict)
   else view.verdict = verdict
   remember(set)

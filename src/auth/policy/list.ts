@@ -1,10 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Entry } from '../../model/catalogue.ts'
 import type { Principal } from '../../model/principal.ts'
 import { mayBeAllowed } from './decide.ts'
 import { viewOf } from './judge.ts'
 import { targetOf } from './request.ts'
 import type { PolicySet } from './set.ts'
+import { nextTurn } from './turns.ts'
 import type { View } from './unit.ts'
 import type { TargetKind } from './vocabulary.ts'
 
@@ -15,6 +15,7 @@ type Entries = ReadonlyMap<string, Entry>
 
 async function choose(set: PolicySet, principal: Principal, kind: TargetKind, entries: Entries): Promise<Entries> {
   const chosen = new Map<string, Entry>()
+  await nextTurn()
   let until = performance.now() + SLICE_MS
   for (const [name, entry] of entries) {
     if (mayBeAllowed(set, { principal, target: targetOf(kind, entry), origin: 'client' })) chosen.set(name, entry)

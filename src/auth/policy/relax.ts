@@ -1,8 +1,13 @@
+import { isDeep } from '../../model/json.ts'
+import type { JsonValue } from '../../model/json.ts'
 import type { Expr, PolicyJson } from './cedar.ts'
 import { children, mentionsArguments, mentionsOfExpression, operator } from './syntax.ts'
 
 /** Alternatives that a permit is split into at most; what would be more is taken as possible. */
 const MAX_ALTERNATIVES = 16
+
+/** Levels of a tree that the engine reads; it stops at 128, with what stands around it. */
+const MAX_LEVELS = 110
 
 /** Whether the value of an expression is not known when a list is made. */
 export type Unknown = (expr: Expr) => boolean
@@ -88,8 +93,11 @@ function flatten(expr: Expr): Expr {
 export function relax(policy: PolicyJson, unknown: Unknown): PolicyJson[] {
   let all: readonly Known[] = [[]]
   for (const clause of policy.conditions) all = product(all, alternatives(clause.body, clause.kind === 'when', unknown))
-  return all.map((known) => ({
+  const policies = all.map((known): PolicyJson => ({
     ...policy,
     conditions: known.length === 0 ? [] : [{ kind: 'when', body: balanced(known, '&&') }],
   }))
+  return policies.some((one) => isDeep(one as unknown as JsonValue, MAX_LEVELS))
+    ? [{ ...policy, conditions: [] }]
+    : policies
 }

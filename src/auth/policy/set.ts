@@ -13,7 +13,7 @@ import type { Rule, Slices } from './rule.ts'
 import { mentionsOfExpression, mentionsOfPolicy, joinMentions } from './syntax.ts'
 import { exact, unitsOf } from './unit.ts'
 import type { Unit, View } from './unit.ts'
-import { ACTIONS } from './vocabulary.ts'
+import { ACTION_NAMES, ACTIONS } from './vocabulary.ts'
 import type { ActionName } from './vocabulary.ts'
 
 export interface PolicyNames extends GroupSettings {
@@ -158,6 +158,15 @@ function unitsAt(set: PolicySet, action: ActionName, key: string, template?: 'in
     set.units.set(at, site)
   }
   return site
+}
+
+/** Of everything but templates, whose units are made when there are any. */
+export function* allUnits(set: PolicySet): Generator<Unit> {
+  for (const action of ACTION_NAMES)
+    for (const key of set.slices[action].keys()) {
+      const { calls, lists } = unitsAt(set, action, key)
+      yield* new Set([...calls, ...lists])
+    }
 }
 
 const join = (sites: readonly Site[]): Site => ({

@@ -10,7 +10,7 @@ import type { Target } from './request.ts'
 import type { EntityJson } from './cedar.ts'
 
 /** Policies of one unit: preparing that many takes the engine a few milliseconds. */
-const MOST = 32
+const MOST = 24
 
 /** What one unit sees of a principal; equal for all of one class. */
 export interface View {

@@ -6,12 +6,13 @@ import { GatewayError } from '../../model/errors.ts'
 import { principalOwner } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
-import { ANONYMOUS, principalKey } from '../../model/principal.ts'
+import { principalKey } from '../../model/principal.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
+import { localPrincipal, userName } from '../../auth/inbound/local.ts'
 import { withGateway } from '../session.ts'
 import { print, printError } from '../terminal.ts'
 
@@ -31,11 +32,12 @@ export const callCommand: Command = {
   run: async (args) => {
     const { files, tool, input } = split(args.positionals)
     const parameters = argumentsFrom(input)
-    const { config } = await loadOrExit(sourceOf(args, files))
-    return withGateway(config, async (gateway) => {
+    const principal = localPrincipal(userName())
+    return withGateway(await loadOrExit(sourceOf(args, files)), async (gateway) => {
       const context: Context = {
         ...GATEWAY_CALLER,
-        owner: principalOwner(principalKey(ANONYMOUS)),
+        principal,
+        owner: principalOwner(principalKey(principal)),
         revision: LATEST_MODERN,
         signal: new Cancellation(),
         deadline: undefined,

@@ -2,7 +2,7 @@ import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import { identity } from '../../gateway/identity.ts'
-import { refuseUnserved } from '../later.ts'
+import { tellUnserved } from '../later.ts'
 import { serveHttp } from '../serve/http.ts'
 import { serveStdio } from '../serve/stdio.ts'
 import type { LogFormat, LogLevel } from '../../telemetry/log.ts'
@@ -46,10 +46,11 @@ export const serveCommand: Command = {
     if (asked !== undefined) oneOf(asked, LEVELS, '--log-level')
     const port = portOf(args.text('port') ?? '4483')
     const source = sourceOf(args)
-    const { config, files } = await loadOrExit(source)
-    refuseUnserved(config)
+    const loaded = await loadOrExit(source)
+    const { config } = loaded
+    tellUnserved(config)
     const level = (asked ?? config.logLevel ?? (format === 'json' ? 'info' : 'warn')) as LogLevel
-    const options = { config, source, files, identity, format, level, watch: args.on('watch') }
+    const options = { ...loaded, source, identity, format, level, watch: args.on('watch') }
     if (transport === 'stdio') {
       const { type } = config.incomingAuth
       if (type !== 'anonymous') {

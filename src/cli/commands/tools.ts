@@ -46,8 +46,7 @@ export const toolsCommand: Command = {
   notes: ['Exits with 1 when a name that several backends claim is withheld (strategy "manual").'],
   examples: ['vmcp tools mcp.json', 'vmcp tools mcp.json --json | jq .tokens'],
   run: async (args) => {
-    const { config } = await loadOrExit(sourceOf(args))
-    return withGateway(config, async (gateway) => {
+    return withGateway(await loadOrExit(sourceOf(args)), async (gateway) => {
       const catalogue = await gateway.current.keeper.forList(GATEWAY_CALLER)
       const report = reportOf(gateway)
       if (args.on('json')) print(JSON.stringify(report, null, 2))

@@ -25,7 +25,7 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const signal = nextSignal()
   const telemetry = new Telemetry()
   tell(telemetry, options)
-  const gateway = new Gateway(config, options.identity, telemetry)
+  const gateway = new Gateway(config, options.identity, telemetry, options.policies)
   let door: HttpDoor
   try {
     door = await HttpDoor.listen(gateway, { host, port: options.port, stateFolder: stateFolder() })

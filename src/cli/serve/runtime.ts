@@ -1,15 +1,14 @@
-import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { Identity } from '../../protocol/translate.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import type { LogFormat, LogLevel } from '../../telemetry/log.ts'
 import type { Source } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
+import type { Served } from '../session.ts'
 import type { StopSignal } from '../signals.ts'
 import { SIGNAL_EXIT } from '../signals.ts'
 
-export interface ServeOptions {
-  config: GatewayConfig
+export interface ServeOptions extends Served {
   source: Source
   files: readonly string[]
   identity: Identity

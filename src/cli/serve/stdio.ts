@@ -17,7 +17,7 @@ export async function serveStdio({ config, identity, ...options }: ServeOptions)
     logger(options.format, (line) => process.stderr.write(line)),
     toldAt(options.level),
   )
-  const gateway = new Gateway(config, identity, telemetry)
+  const gateway = new Gateway(config, identity, telemetry, options.policies)
   telemetry.emit('gateway.listening', { url: 'stdio', transport: 'stdio', name: config.name })
   const door = new StdioDoor(gateway, process.stdin, process.stdout)
   const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry) : undefined

@@ -8,7 +8,7 @@ import type { Telemetry } from '../../telemetry/events.ts'
 import type { Source } from '../configuration.ts'
 import { load } from '../configuration.ts'
 import { CliError } from '../exit.ts'
-import { refuseUnserved } from '../later.ts'
+import { tellUnserved } from '../later.ts'
 
 /** Editors write in several steps. */
 const QUIET_MS = 150
@@ -52,15 +52,15 @@ export function watchFiles(
   }
   const reload = async (): Promise<void> => {
     try {
-      const { config, faults, files: read } = await load(source)
+      const { config, faults, files: read, policies } = await load(source)
       follow(read)
       if (!config) {
         telemetry.emit('config.rejected', { faults: faults.filter((f) => f.severity === 'error').map(formatFault) })
         return
       }
-      refuseUnserved(config)
+      tellUnserved(config)
       check(config)
-      gateway.reload(config)
+      gateway.reload(config, policies)
     } catch (error) {
       telemetry.emit('config.rejected', { faults: [sentence(error)] })
     }

@@ -1,0 +1,101 @@
+import type { Decision } from '../../auth/policy/decision.ts'
+import { decide, mayBeAllowed } from '../../auth/policy/decide.ts'
+import { listFilter } from '../../auth/policy/list.ts'
+import type { Target } from '../../auth/policy/request.ts'
+import { targetOf } from '../../auth/policy/request.ts'
+import type { PolicySet } from '../../auth/policy/set.ts'
+import type { Caller, EntryCall } from '../../model/call.ts'
+import type { Catalogue, Entry } from '../../model/catalogue.ts'
+import { GatewayError } from '../../model/errors.ts'
+import { isObject } from '../../model/json.ts'
+import type { Principal } from '../../model/principal.ts'
+import type { Telemetry } from '../../telemetry/events.ts'
+import { unknownEntry } from '../catalogue/resolve.ts'
+
+/** What a refusal says, by the action that was refused (contract 3). */
+const DENIED = { tool: 'call', prompt: 'prompt', resource: 'read', template: 'read' } as const
+
+/** The one predicate: whatever a list shows may be called with some arguments, and nothing else may be called. */
+export class PolicyGate {
+  readonly #set: PolicySet
+  readonly #telemetry: Telemetry
+  /** Of one catalogue, what callers see: one object for all who see the same. */
+  readonly #views = new WeakMap<Catalogue, Catalogue[]>()
+
+  constructor(set: PolicySet, telemetry: Telemetry) {
+    this.#set = set
+    this.#telemetry = telemetry
+  }
+
+  /** The catalogue as this principal may see it. */
+  async view(catalogue: Catalogue, principal: Principal): Promise<Catalogue> {
+    const [tools, prompts, resources, templates] = await Promise.all([
+      listFilter(this.#set, principal, 'tool', catalogue.tools),
+      listFilter(this.#set, principal, 'prompt', catalogue.prompts),
+      listFilter(this.#set, principal, 'resource', catalogue.resources),
+      listFilter(this.#set, principal, 'template', catalogue.templates),
+    ])
+    let views = this.#views.get(catalogue)
+    if (!views) this.#views.set(catalogue, (views = []))
+    const known = views.find(
+      (view) =>
+        view.tools === tools &&
+        view.prompts === prompts &&
+        view.resources === resources &&
+        view.templates === templates,
+    )
+    if (known) return known
+    const made = { ...catalogue, tools, prompts, resources, templates }
+    views.push(made)
+    return made
+  }
+
+  /** Whether this caller may use the entry in this way. */
+  allows(entry: Entry, call: EntryCall, caller: Caller): boolean {
+    return this.#decide(entry, call, caller).kind === 'allow'
+  }
+
+  /**
+   * Throws what an unknown entry gives when this caller may not see the entry, and `POLICY_DENIED` when it may not use it
+   * in this way.
+   */
+  check(entry: Entry, call: EntryCall, caller: Caller): void {
+    const decision = this.#decide(entry, call, caller)
+    if (decision.kind === 'allow') return
+    for (const { policy, message } of decision.faults) this.#telemetry.emit('policy.fault', { policy, message })
+    const target = targetFor(entry, call)
+    const { principal } = caller
+    if (!mayBeAllowed(this.#set, { principal, target, origin: 'client' })) throw unknownEntry(call, caller)
+    // Completion helps to find arguments: whoever may see the entry may have it.
+    if (call.kind === 'complete') return
+    throw new GatewayError('POLICY_DENIED', `${DENIED[target.kind]} denied by authorization policy`)
+  }
+
+  #decide(entry: Entry, call: EntryCall, { principal }: Caller): Decision {
+    const given = call.kind === 'complete' ? undefined : call.params['arguments']
+    const target = targetFor(entry, call)
+    return decide(this.#set, { principal, target, origin: 'client', arguments: isObject(given) ? given : undefined })
+  }
+
+  /** Whether a name that nobody has shown yet might be this caller's to use: of a backend that is away, say. */
+  mightHave(call: EntryCall, { principal }: Caller): boolean {
+    if (call.kind !== 'tool' && call.kind !== 'prompt') return true
+    const target = { kind: call.kind, name: call.name, backend: undefined }
+    return mayBeAllowed(this.#set, { principal, target, origin: 'client' })
+  }
+}
+
+/** What a template stands for is judged by the URI that is read, not by the template. */
+function targetFor(entry: Entry, call: EntryCall): Target {
+  switch (call.kind) {
+    case 'tool':
+    case 'prompt':
+      return targetOf(call.kind, entry)
+    case 'resource':
+      return entry.shown === call.uri
+        ? targetOf('resource', entry)
+        : { kind: 'resource', name: call.uri, backend: entry.route.backend }
+    case 'complete':
+      return targetOf(call.ref.type === 'prompt' ? 'prompt' : 'template', entry)
+  }
+}

@@ -1,0 +1,133 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+
+import { GATEWAY_CALLER } from '../../src/model/call.ts'
+import type { JsonObject } from '../../src/model/json.ts'
+import { startGateway } from '../support/gateway.ts'
+import { startHttpBackend } from '../support/http-backend.ts'
+import { startProvider, type RunningProvider } from '../support/oidc/provider.ts'
+import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
+
+const RESOURCE = 'https://mcp.example/mcp'
+
+let provider: RunningProvider
+beforeAll(async () => {
+  provider = await startProvider()
+  provider.resources.set(RESOURCE, { format: 'jwt', alg: 'RS256', scope: 'mcp' })
+})
+afterAll(() => provider.close())
+
+const open: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+const POLICIES = [
+  'permit(principal == Client::"alice", action == Action::"call_tool", resource == Tool::"echo");',
+  'permit(principal == Client::"bob", action == Action::"call_tool", resource == Tool::"echo") when { context has arg_text && context.arg_text == "hello" };',
+  'permit(principal == Client::"bob", action == Action::"read_resource", resource) when { resource has name && resource.name like "docs://open/*" };',
+]
+
+async function start(policies: string[], rateLimiting?: JsonObject) {
+  const backend = await startHttpBackend({
+    tools: [ECHO_TOOL, { ...ECHO_TOOL, name: 'secret' }],
+    resources: [
+      { uri: 'docs://open/a', name: 'a' },
+      { uri: 'docs://closed/b', name: 'b' },
+    ],
+    prompts: [{ name: 'greet' }],
+  })
+  open.push(() => backend.close())
+  const oidc = { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true }
+  const config = (texts: string[]): JsonObject => ({
+    publicUrl: RESOURCE,
+    backends: [{ name: 'one', url: backend.url }],
+    incomingAuth: { type: 'oidc', oidc, authz: { type: 'cedar', policies: texts } },
+    ...(rateLimiting && { rateLimiting }),
+  })
+  const gateway = await startGateway(config(policies))
+  open.push(() => gateway.close())
+  const as =
+    (user: string) =>
+    async (method: string, params: JsonObject = {}): Promise<JsonObject> => {
+      const token = await provider.userToken(RESOURCE, user, 'mcp')
+      const subject = params['name'] ?? params['uri']
+      const response = await fetch(gateway.url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          authorization: `Bearer ${token}`,
+          'mcp-protocol-version': MODERN,
+          'mcp-method': method,
+          ...(typeof subject === 'string' ? { 'mcp-name': subject } : {}),
+        },
+        body: JSON.stringify({
+          jsonrpc: '2.0',
+          id: 1,
+          method,
+          params: { ...params, _meta: { [META.version]: MODERN, [META.capabilities]: {} } },
+        }),
+      })
+      return {
+        status: response.status,
+        challenge: response.headers.get('www-authenticate'),
+        ...((await response.json()) as JsonObject),
+      }
+    }
+  return { backend, gateway, config, alice: as('alice'), bob: as('bob'), eve: as('eve') }
+}
+
+const names = (answer: JsonObject, member: string, key: string) =>
+  ((answer['result'] as JsonObject)[member] as JsonObject[]).map((entry) => entry[key])
+
+const echo = (text: string): JsonObject => ({ name: 'echo', arguments: { text } })
+
+test('what is listed is what may be called, for each principal', async () => {
+  const { backend, alice, bob, eve } = await start(POLICIES)
+  expect(names(await alice('tools/list'), 'tools', 'name')).toEqual(['echo'])
+  expect(names(await bob('tools/list'), 'tools', 'name')).toEqual(['echo'])
+  expect(names(await eve('tools/list'), 'tools', 'name')).toEqual([])
+  expect(names(await bob('resources/list'), 'resources', 'uri')).toEqual(['docs://open/a'])
+  expect((await alice('tools/list'))['result']).toMatchObject({ cacheScope: 'private' })
+  expect(await alice('tools/call', echo('x'))).toMatchObject({ status: 200, result: { content: [{ text: 'x' }] } })
+  expect(await bob('tools/call', echo('hello'))).toMatchObject({ status: 200 })
+  expect(await bob('tools/call', echo('other'))).toMatchObject({
+    status: 403,
+    challenge: null,
+    error: { code: 403, message: 'call denied by authorization policy' },
+  })
+  expect(await bob('resources/read', { uri: 'docs://open/a' })).toMatchObject({ status: 200 })
+  expect(backend.count('tools/call')).toBe(2)
+})
+
+test('hidden and unknown answer alike', async () => {
+  const { backend, bob, eve } = await start(POLICIES)
+  for (const ask of [bob, eve]) {
+    const hidden = await ask('tools/call', { name: 'secret', arguments: {} })
+    const unknown = await ask('tools/call', { name: 'nobody', arguments: {} })
+    expect(JSON.stringify(hidden).replaceAll('secret', 'nobody')).toBe(JSON.stringify(unknown))
+    const closed = await ask('resources/read', { uri: 'docs://closed/b' })
+    const none = await ask('resources/read', { uri: 'docs://closed/c' })
+    expect(JSON.stringify(closed).replaceAll('closed/b', 'closed/c')).toBe(JSON.stringify(none))
+    expect(await ask('prompts/get', { name: 'greet' })).toMatchObject({ error: { code: -32602 } })
+  }
+  expect(backend.count('resources/read') + backend.count('tools/call') + backend.count('prompts/get')).toBe(0)
+})
+
+test('a limit on a hidden tool says nothing about it', async () => {
+  const one = { maxTokens: 1, refillPeriod: '1h' }
+  const { bob } = await start(POLICIES, { tools: [{ name: 'secret', shared: one }] })
+  for (let times = 0; times < 3; times++) {
+    expect(await bob('tools/call', { name: 'secret', arguments: {} })).toMatchObject({ error: { code: -32602 } })
+  }
+})
+
+test('reloaded policies count at once, and those that listen are told', async () => {
+  const { gateway, config, alice, eve } = await start(POLICIES)
+  let told = 0
+  open.push(gateway.gateway.core.watch(GATEWAY_CALLER, () => told++))
+  await gateway.reload(config(['permit(principal == Client::"eve", action, resource);']))
+  expect(told).toBeGreaterThan(0)
+  expect(names(await eve('tools/list'), 'tools', 'name')).toEqual(['echo', 'secret'])
+  expect(names(await alice('tools/list'), 'tools', 'name')).toEqual([])
+})

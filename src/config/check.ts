@@ -320,6 +320,9 @@ function incomingAuth({ config, error, keyError }: Look): void {
   if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) {
     error([...at, 'oidc'], 'an issuer is listed twice')
   }
+  if (issuers.filter(({ introspectionUrl }) => introspectionUrl !== undefined).length > 1) {
+    error([...at, 'oidc'], 'only one issuer may have an introspectionUrl', 'tokens of one must not be shown to another')
+  }
   for (const [index, issuer] of issuers.entries()) {
     const steps = Array.isArray(incoming.oidc) ? [...at, 'oidc', index] : [...at, 'oidc']
     if (issuer.audience === undefined && issuer.resource === undefined && config.publicUrl === undefined) {

@@ -94,7 +94,7 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
       idleMs: milliseconds(operational?.sessions?.idleTimeout, 300_000),
     },
     ...(operational?.logLevel === undefined ? {} : { logLevel: operational.logLevel }),
-    incomingAuth: incomingAuth(config),
+    incomingAuth: incomingAuth(root, config, resolved.cwd),
     outgoingAuth: conceal(config.outgoingAuth ?? {}),
     compositeTools: config.compositeTools ?? [],
     compositeToolRefs: (config.compositeToolRefs ?? []).map((ref) => (typeof ref === 'string' ? ref : ref.name)),
@@ -111,10 +111,16 @@ function firstResource({ incomingAuth }: AuthoredConfig): string | undefined {
   return (Array.isArray(oidc) ? oidc : oidc ? [oidc] : []).find((issuer) => issuer.resource !== undefined)?.resource
 }
 
-function incomingAuth(config: AuthoredConfig): IncomingAuth {
+function incomingAuth(root: LocatedMap, config: AuthoredConfig, cwd: string): IncomingAuth {
   const incoming = config.incomingAuth
+  const tokenFile = incoming?.local?.tokenFile
   return incoming
-    ? { ...conceal(incoming), type: incoming.type, explicit: true }
+    ? {
+        ...conceal(incoming),
+        type: incoming.type,
+        explicit: true,
+        ...(tokenFile !== undefined && { local: { tokenFile: besideFile(root, ['incomingAuth'], tokenFile, cwd) } }),
+      }
     : { type: 'anonymous', explicit: false }
 }
 
@@ -216,6 +222,11 @@ function doorSettings(config: AuthoredConfig): DoorSettings {
 }
 
 function tlsFiles(root: LocatedMap, tls: { certFile: string; keyFile: string }, cwd: string) {
-  const folder = dirname(resolve(cwd, positionOf(root, ['tls']).file))
-  return { certFile: resolve(folder, tls.certFile), keyFile: resolve(folder, tls.keyFile) }
+  const absolute = (file: string): string => besideFile(root, ['tls'], file, cwd)
+  return { certFile: absolute(tls.certFile), keyFile: absolute(tls.keyFile) }
+}
+
+/** Relative names begin at the folder of the file that says them. */
+function besideFile(root: LocatedMap, section: readonly string[], file: string, cwd: string): string {
+  return resolve(dirname(resolve(cwd, positionOf(root, section).file)), file)
 }

@@ -152,8 +152,8 @@ test('streams end with the token', async () => {
     aud: RESOURCE,
     client_id: 'c',
     scope: 'mcp',
-    iat: now,
-    exp: now + 2,
+    iat: now - 60,
+    exp: now - 28,
   }
   const token = await key.mint(claims)
   const listening = await modern(gateway.url, token, 'subscriptions/listen', {

@@ -162,7 +162,7 @@ const WRONG: Record<string, [() => Promise<string> | string, string]> = {
   'of another issuer, signed with this one': [() => sign({ iss: 'https://evil.example' }), 'issuer'],
   'of the issuer with a slash more': [() => sign({ iss: `${provider.issuer}/` }), 'issuer'],
   'without issuer': [() => sign({ iss: undefined }), 'issuer'],
-  expired: [() => sign({ exp: seconds() - 1 }), 'expired'],
+  expired: [() => sign({ exp: seconds() - 31 }), 'expired'],
   'without expiry': [() => sign({ exp: undefined }), 'expires'],
   'not valid yet': [() => sign({ nbf: seconds() + 120 }), 'not valid yet'],
   'issued in the future': [() => sign({ iat: seconds() + 120 }), 'not valid yet'],

@@ -2,8 +2,9 @@ import { isDeep, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { Issuer } from './settings.ts'
 import { Unproven } from './refusals.ts'
 
-/** Clocks of issuers may be this much ahead of ours. An expiry is taken as it stands. */
+/** Clocks of issuers may be this much ahead of ours, and this much behind where an expiry is concerned. */
 const SKEW_MS = 60_000
+const EXPIRY_SKEW_MS = 30_000
 const MAX_DEPTH = 8
 const MAX_CLAIMS = 200
 /** Of a subject and of a client; the latter may be a URL. */
@@ -14,7 +15,7 @@ export interface CheckedClaims {
   readonly subject: string
   readonly client: string | undefined
   readonly scopes: readonly string[]
-  /** Milliseconds since the epoch. */
+  /** From when on it is refused, milliseconds since the epoch. */
   readonly expiresAt: number | undefined
 }
 
@@ -34,8 +35,9 @@ export function checkClaims(
   // Whoever holds a bound token need not be whom it was issued to.
   if (cnf !== undefined) throw new Unproven('bound')
   if (!audiences(aud).some((audience) => issuer.audiences.includes(audience))) throw new Unproven('audience')
-  const expiresAt = moment(claims['exp'])
-  if (expiresAt === undefined && kind === 'jwt') throw new Unproven('expiry')
+  const expiry = moment(claims['exp'])
+  if (expiry === undefined && kind === 'jwt') throw new Unproven('expiry')
+  const expiresAt = expiry === undefined ? undefined : expiry + EXPIRY_SKEW_MS
   if (expiresAt !== undefined && expiresAt <= now) throw new Unproven('expired')
   for (const name of ['nbf', 'iat']) {
     if ((moment(claims[name]) ?? 0) > now + SKEW_MS) throw new Unproven('early')

@@ -70,7 +70,7 @@ test('a good token says who is asking', async () => {
     client: 'app',
     scopes: ['mcp', 'read'],
     claims: { groups: ['a'] },
-    expiresAt: START + 3_600_000,
+    expiresAt: START + 3_630_000,
   })
   expect(principal.proof?.reveal()).toBe(token)
   expect(Object.isFrozen(principal.claims) && Object.isFrozen(principal.claims['groups'])).toBe(true)
@@ -92,7 +92,7 @@ test('a token that was seen is answered at once, until it expires', async () => 
   const asked = issuer.asked.length
   expect(authenticator.authenticate(`bearer ${token}`)).toBe(first)
   expect(issuer.asked.length).toBe(asked)
-  clock.now = CLAIMS.exp * 1000
+  clock.now = CLAIMS.exp * 1000 + 30_000
   expect((await refusal(token)).message).toBe('the token has expired')
 })
 
@@ -155,8 +155,8 @@ const WRONG: [string, object, string][] = [
   ['an audience of numbers', { aud: [1] }, 'the token was not issued for this resource'],
   ['no expiry', { exp: undefined }, 'the token does not say when it expires'],
   ['an expiry in words', { exp: 'tomorrow' }, 'the claims of the token are not well-formed'],
-  ['an expiry now', { exp: SECONDS }, 'the token has expired'],
-  ['an expiry in the past', { exp: SECONDS - 1 }, 'the token has expired'],
+  ['an expiry now', { exp: SECONDS - 30 }, 'the token has expired'],
+  ['an expiry in the past', { exp: SECONDS - 31 }, 'the token has expired'],
   ['a later beginning', { nbf: SECONDS + 61 }, 'the token is not valid yet'],
   ['an issue in the future', { iat: SECONDS + 61 }, 'the token is not valid yet'],
   ['no subject', { sub: undefined }, 'the token does not name a usable subject'],
@@ -444,7 +444,7 @@ const OPAQUE = { active: true, sub: 'alice', client_id: 'app', aud: RESOURCE, ex
 test('opaque tokens are introspected, with credentials, and believed for 60 s', async () => {
   const { clock, enter, issuer, refusal } = bench([{ clientId: 'gate way', clientSecretEnv: 'CLIENT_SECRET' }])
   issuer.introspections.set('abc', OPAQUE)
-  expect(await enter('abc')).toMatchObject({ id: 'alice', client: 'app', scopes: ['mcp'], expiresAt: START + 600_000 })
+  expect(await enter('abc')).toMatchObject({ id: 'alice', client: 'app', scopes: ['mcp'], expiresAt: START + 630_000 })
   expect(issuer.last).toMatchObject({ method: 'POST', body: 'token=abc&token_type_hint=access_token' })
   const basic = Buffer.from('gate+way:s3cret%3A%2F').toString('base64')
   expect(issuer.last?.headers).toMatchObject({ authorization: `Basic ${basic}` })
@@ -471,7 +471,7 @@ test.each([
   ['of another issuer', { iss: 'https://evil.example' }, 'the issuer of the token is not trusted here'],
   ['without audience', { aud: undefined }, 'the token was not issued for this resource'],
   ['for others', { aud: 'x' }, 'the token was not issued for this resource'],
-  ['expired', { exp: SECONDS }, 'the token has expired'],
+  ['expired', { exp: SECONDS - 30 }, 'the token has expired'],
   ['without subject', { sub: undefined }, 'the token does not name a usable subject'],
 ])('refuses an opaque token that is %s', async (_name, change, message) => {
   const { issuer, refusal } = bench([{ introspectionUrl: `${ISSUER}/introspect` }])

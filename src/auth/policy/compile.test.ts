@@ -133,7 +133,7 @@ test('names that are not there now are told with the nearest', async () => {
       index: 0,
       policy: 'policy0.0',
       line: 1,
-      column: 68,
+      column: 69,
       severity: 'warning',
       message: 'there is no tool "serch" now',
       hint: 'did you mean "search"?',

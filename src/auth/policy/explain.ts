@@ -10,7 +10,7 @@ import { uidText } from './entity.ts'
 import { hintsOf } from './request.ts'
 import type { PolicyRequest, Target } from './request.ts'
 import type { Rule } from './rule.ts'
-import { siteOf } from './set.ts'
+import { freshMemory, siteOf } from './set.ts'
 import type { PolicySet } from './set.ts'
 import { exact, unitsOf } from './unit.ts'
 import { ARGUMENT, CLAIM, HINTS } from './vocabulary.ts'
@@ -62,7 +62,7 @@ function answerOf(set: PolicySet, rule: Rule, request: PolicyRequest): PolicyAns
   const [unit] = unitsOf([exact(rule)], { dependence: 'arguments', lenient: false }, () => -1)
   let verdict: Verdict | undefined
   try {
-    verdict = unit && judge(set, unit, request)
+    verdict = unit && judge({ ...set, memory: freshMemory() }, unit, request)
   } catch (error) {
     if (!(error instanceof CedarTrapped)) throw error
     return { ...told, says: 'fails', message: error.message }

@@ -11,7 +11,7 @@ import type { Uid } from './entity.ts'
 import { groupsOf } from './groups.ts'
 import { actionOf, hintsOf } from './request.ts'
 import type { PolicyRequest, Target } from './request.ts'
-import { allUnits, remember } from './set.ts'
+import { allUnits, remember, VIEW_WEIGHT } from './set.ts'
 import type { Group, PolicySet } from './set.ts'
 import { nextTurn } from './turns.ts'
 import { ruleOf } from './unit.ts'
@@ -90,9 +90,10 @@ export function viewOf(set: PolicySet, unit: Unit, principal: Principal): View {
   const shared = unit.views.get(key) ?? view
   if (shared === view) {
     unit.views.set(key, view)
-    remember(set)
+    remember(set, VIEW_WEIGHT)
   }
   person.views.set(unit, shared)
+  remember(set)
   return shared
 }
 
@@ -249,6 +250,7 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
         policy: ruleOf(unit, policyId)?.id ?? policyId,
         message: error.message,
       }))
+  if (by.length === 0 && problems.length === 0) return SILENT
   return decision === 'allow' ? { permits: by, forbids: [], problems } : { permits: [], forbids: by, problems }
 }
 

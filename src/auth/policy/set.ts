@@ -72,11 +72,13 @@ export const freshMemory = (): PolicySet['memory'] => ({
   size: 0,
 })
 
-/** Views and decisions that are kept. */
-const MAX_REMEMBERED = 200_000
+/** About 100 bytes each. */
+const MAX_REMEMBERED = 300_000
+/** Of a class of principals. */
+export const VIEW_WEIGHT = 10
 
-export function remember(set: PolicySet): void {
-  set.memory.size++
+export function remember(set: PolicySet, weight = 1): void {
+  set.memory.size += weight
   if (set.memory.size <= MAX_REMEMBERED) return
   set.memory = freshMemory()
   for (const site of set.units.values()) for (const unit of [...site.calls, ...site.lists]) unit.views.clear()

@@ -53,7 +53,12 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
 
 /** Whether anonymous callers from other machines come in. They do only when the file says so in words. */
 function isExposed({ incomingAuth }: GatewayConfig, host: string): boolean {
-  if (isLoopbackName(host) || incomingAuth.type !== 'anonymous') return false
+  if (isLoopbackName(host)) return false
+  if (incomingAuth.type === 'local') {
+    const hint = 'use incomingAuth of type oidc, or listen on 127.0.0.1'
+    throw new CliError(EXIT.config, `refusing to listen on ${host} with a token that is meant for this machine`, hint)
+  }
+  if (incomingAuth.type !== 'anonymous') return false
   if (!incomingAuth.explicit) {
     throw new CliError(
       EXIT.config,

@@ -27,6 +27,7 @@ const oidcSchema = z.strictObject({
   caBundlePath: path().optional().describe('PEM file of additional authorities for the issuer. Absolute.'),
   insecureAllowHttp: z.boolean().optional().describe('Allow an issuer over plain http. Default: false.'),
   jwksAllowPrivateIp: z.boolean().optional().describe('Allow a key set at a private address. Default: false.'),
+  jwksAuthTokenPath: path().optional().describe('File with the bearer token that opens the key set. Absolute.'),
   protectedResourceAllowPrivateIp: z
     .boolean()
     .optional()

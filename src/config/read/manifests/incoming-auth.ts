@@ -14,6 +14,7 @@ const OIDC_KEYS: Readonly<Record<string, string>> = {
   introspectionUrl: 'introspectionUrl',
   scopes: 'scopes',
   thvCABundlePath: 'caBundlePath',
+  jwksAuthTokenPath: 'jwksAuthTokenPath',
   insecureAllowHTTP: 'insecureAllowHttp',
   jwksAllowPrivateIP: 'jwksAllowPrivateIp',
   protectedResourceAllowPrivateIP: 'protectedResourceAllowPrivateIp',
@@ -22,6 +23,8 @@ const TRUTH_KEYS = new Set(['insecureAllowHTTP', 'jwksAllowPrivateIP', 'protecte
 
 const CLUSTER_ISSUER = 'https://kubernetes.default.svc'
 const CLUSTER_AUDIENCE = 'toolhive'
+/** What Kubernetes gives every pod. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /** `spec.incomingAuth` of a VirtualMCPServer in the shape of the schema. What refers to nothing is an error: it must not open a door. */
 export function readIncomingAuth(manifests: Manifests, server: ManifestObject): LocatedMap | undefined {
@@ -128,6 +131,12 @@ function clusterOidc(settings: LocatedMap): LocatedMap {
     const value = get(settings, key)
     if (value) put(oidc, key, value)
   }
+  const own = get(settings, 'useClusterAuth')
+  if (own?.kind === 'scalar' && own.value === false) return oidc
+  // The API server is at a private address, has a certificate of its own, and answers only those who are known.
+  put(oidc, 'caBundlePath', scalar(`${SERVICE_ACCOUNT}/ca.crt`, settings.at))
+  put(oidc, 'jwksAuthTokenPath', scalar(`${SERVICE_ACCOUNT}/token`, settings.at))
+  put(oidc, 'jwksAllowPrivateIp', scalar(true, settings.at))
   return oidc
 }
 

@@ -67,6 +67,8 @@ export interface UpstreamRequest {
   flow?: Flow | undefined
   /** As `Context` has it. */
   letGo?: ((retryMs: number) => void) | undefined
+  /** As `Context` has it. */
+  passed?: readonly string[] | undefined
   /** Absent: a question of the backend is refused. */
   ask: Ask | undefined
   /** Definition of the tool that is called: some of its arguments may have to travel as headers. */

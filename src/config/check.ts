@@ -427,18 +427,18 @@ function storage({ config, error }: Look): void {
   }
 }
 
-/** Credentials, hop-by-hop and forwarding headers: RFC 9110 section 7.6.1, and what names the caller. */
+/** Credentials, hop-by-hop and forwarding headers (RFC 9110 section 7.6.1), what names the caller, and the protocol's own. */
 const NEVER_PASSED = new Set(
   (
     'authorization cookie host connection keep-alive proxy-authenticate proxy-authorization proxy-connection te ' +
-    'trailer transfer-encoding upgrade content-length forwarded x-real-ip'
+    'trailer transfer-encoding upgrade content-length content-type accept forwarded x-real-ip last-event-id'
   ).split(' '),
 )
 
 function passthrough({ config, error }: Look): void {
   for (const [index, header] of (config.passthroughHeaders ?? []).entries()) {
     const name = header.toLowerCase()
-    if (NEVER_PASSED.has(name) || name.startsWith('x-forwarded-')) {
+    if (NEVER_PASSED.has(name) || name.startsWith('x-forwarded-') || name.startsWith('mcp-')) {
       error(['passthroughHeaders', index], `the header "${header}" is never passed on`)
     }
   }

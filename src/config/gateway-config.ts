@@ -45,6 +45,8 @@ export interface GatewayConfig {
   readonly failure: FailureSettings
   readonly door: DoorSettings
   readonly limits: RateLimitSettings
+  /** Lower case. */
+  readonly passthroughHeaders: readonly string[]
   /** The first seals, all open. Empty: none are configured. */
   readonly sealingKeys: readonly SealingKey[]
   readonly publicUrl?: string
@@ -86,6 +88,7 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
     failure: failureSettings(config),
     door: doorSettings(config),
     limits: limitSettings(config),
+    passthroughHeaders: (config.passthroughHeaders ?? []).map((name) => name.toLowerCase()),
     sealingKeys: resolved.sealingKeys,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(config.tls === undefined ? {} : { tls: tlsFiles(root, config.tls, resolved.cwd) }),

@@ -4,7 +4,6 @@ import type { AuthoredConfig } from './schema.ts'
 const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
   compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
   workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',
-  passthroughHeaders: (config) => (config.passthroughHeaders?.length ?? 0) > 0,
   optimizer: (config) => config.optimizer !== undefined && config.optimizer.enabled !== false,
   codeMode: (config) => config.codeMode !== undefined && config.codeMode.enabled !== false,
   audit: (config) => config.audit?.enabled === true,

@@ -74,7 +74,6 @@ test('everything that the schema knows is accepted, and what has no effect yet i
     laterSections: [
       'compositeTools',
       'workflowStorage',
-      'passthroughHeaders',
       'optimizer',
       'codeMode',
       'audit',

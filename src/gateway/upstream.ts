@@ -45,6 +45,7 @@ export function requestTo(
     onNotification: relay(params, context, backend),
     flow: context.flow,
     letGo: context.letGo,
+    passed: context.passed,
     ask: context.ask,
     streaming: false,
     tool: undefined,

@@ -119,6 +119,8 @@ export interface Context extends Caller {
    * go as well (2025-11-25, transports, "Sending Messages to the Server"). Absent: it could not come back.
    */
   letGo?: ((retryMs: number) => void) | undefined
+  /** Headers of the client's request that HTTP backends get too: name, value, name, value. */
+  passed?: readonly string[] | undefined
   /** `undefined`: the caller is asked by an outcome (modern), or cannot be asked. */
   ask: Ask | undefined
   /** Headers of the request, by lower-case name, where arguments may have to stand in them too (modern, HTTP). */

@@ -96,7 +96,8 @@ export class LegacyHttpLeg implements Leg {
     this.#running.add(running)
     let answer: HttpAnswer
     try {
-      running.exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#headers, {
+      const headers = this.#wire.with(this.#headers, request.passed)
+      running.exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
         id,
         signal,
         deadline: request.deadline,

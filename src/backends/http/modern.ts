@@ -54,7 +54,7 @@ export class ModernHttpLeg implements Leg {
     const id = upstreamId()
     const { method } = request
     const params = modernParams(request.params, request.patch, hopOf(request, this.#context.identity, id))
-    const headers = this.#headersFor(method, params, request.tool)
+    const headers = this.#wire.with(this.#headersFor(method, params, request.tool), request.passed)
     let answer: HttpAnswer
     try {
       const exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {

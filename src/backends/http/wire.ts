@@ -26,6 +26,8 @@ export class HttpWire {
   readonly #path: string
   /** Flat name, value, name, value: the cheapest form on the call path. */
   readonly #headers: readonly string[]
+  /** Of `#headers`, lower case. */
+  readonly #names: ReadonlySet<string>
   /** For people, clients among them: scheme, host and port. Path and query of hosted servers may carry a key. */
   readonly address: string
 
@@ -39,6 +41,7 @@ export class HttpWire {
       const credentials = `${decoded(url.username)}:${decoded(url.password)}`
       this.#headers = [...this.#headers, 'authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]
     }
+    this.#names = new Set(this.#headers.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()))
     const options = {
       connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: 60_000,
@@ -53,6 +56,17 @@ export class HttpWire {
   /** Headers of a leg in front of those of the endpoint, ready to be extended per call. */
   headers(own: readonly string[]): string[] {
     return [...own, ...this.#headers]
+  }
+
+  /** Headers that a caller's request brings along; those of the configuration win. */
+  with(headers: string[], passed: readonly string[] | undefined): string[] {
+    if (passed === undefined || passed.length === 0) return headers
+    const all = [...headers]
+    for (let at = 0; at < passed.length; at += 2) {
+      const [name = '', value = ''] = passed.slice(at, at + 2)
+      if (!this.#names.has(name)) all.push(name, value)
+    }
+    return all
   }
 
   post(body: string, headers: string[], options: ExchangeOptions): Exchange {

@@ -13,6 +13,7 @@ import type { Request } from '../answering/response-text.ts'
 import { RunningCall } from '../legacy/running.ts'
 import { acceptedTypes } from './accept.ts'
 import { deliver } from './deliver.ts'
+import { passedHeaders } from './passed-headers.ts'
 import { Responder } from './responder.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
@@ -42,7 +43,14 @@ export class LegacyDoor {
     const running = new RunningCall(id)
     session.running.add(running)
     const { emit, flow, ask, letGo } = wayBack(responder, session)
-    const context = session.context(running, { streaming: true, emit, flow, ask, letGo })
+    const context = session.context(running, {
+      streaming: true,
+      emit,
+      flow,
+      ask,
+      letGo,
+      passed: passedHeaders(req, this.#gateway),
+    })
     // A legacy client that disconnects has not cancelled: the call goes on.
     void deliver(this.#gateway, responder, request, context, session, () => {
       session.running.remove(running)

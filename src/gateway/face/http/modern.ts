@@ -13,6 +13,7 @@ import { modernCaller } from '../modern-caller.ts'
 import { deliver } from './deliver.ts'
 import { endWithToken } from './entrance.ts'
 import { EventStream } from './streams/event-stream.ts'
+import { passedHeaders } from './passed-headers.ts'
 import type { Responder } from './responder.ts'
 
 /** Streamable HTTP of 2026-07-28: no session, everything in the request. */
@@ -50,6 +51,7 @@ export class ModernDoor {
       flow: responder,
       ask: undefined,
       header: (name) => single(req.headers[name]),
+      passed: passedHeaders(req, this.#gateway),
     }
     // Closing the response stream is how a modern client cancels.
     res.once('close', () => {

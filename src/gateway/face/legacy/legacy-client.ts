@@ -124,7 +124,7 @@ export class LegacyClient implements ClientPort, Caller {
   }
 
   /** One call of this client, answered over `emit` and `ask`. */
-  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'flow' | 'ask' | 'letGo'>): Context {
+  context(call: RunningCall, way: Pick<Context, 'streaming' | 'emit' | 'flow' | 'ask' | 'letGo' | 'passed'>): Context {
     return {
       principal: this.principal,
       owner: this.owner,

@@ -2,6 +2,7 @@ import type { Command } from './args.ts'
 import { helpOf, parseCommand } from './args.ts'
 import { callCommand } from './commands/call.ts'
 import { initCommand } from './commands/init.ts'
+import { policyCommand } from './commands/policy.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { toolsCommand } from './commands/tools.ts'
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
   validateCommand,
   toolsCommand,
   callCommand,
+  policyCommand,
   initCommand,
   schemaCommand,
   versionCommand,

@@ -1,0 +1,110 @@
+import { explain, principalOf, requestOf, runCases } from '../../auth/policy/explain.ts'
+import { formatFault } from '../../config/format.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { parseJson } from '../../protocol/json.ts'
+import type { Args, Command } from '../args.ts'
+import { EXIT, usageError } from '../exit.ts'
+import { readCases } from '../policy/cases.ts'
+import { explanationText } from '../policy/explanation.ts'
+import { readPolicyFile, usablePolicies } from '../policy/source.ts'
+import { count, paintFor, print } from '../terminal.ts'
+
+export const policyCommand: Command = {
+  name: 'policy',
+  usage: 'check|test|explain FILE [options]',
+  summary: 'Check, test and explain the policies of a configuration or of a .cedar file.',
+  flags: {
+    principal: { type: 'string', value: 'JSON', help: 'explain: the claims of who is asking, sub among them' },
+    tool: { type: 'string', value: 'NAME', help: 'explain: the tool that is called' },
+    resource: { type: 'string', value: 'URI', help: 'explain: the resource that is read' },
+    prompt: { type: 'string', value: 'NAME', help: 'explain: the prompt that is got' },
+    backend: { type: 'string', value: 'NAME', help: 'explain: the backend that offers it' },
+    arguments: { type: 'string', value: 'JSON', help: 'explain: the arguments of the call' },
+    json: { type: 'boolean', help: 'print the result as JSON' },
+  },
+  notes: [
+    'test reads {policies: FILE, cases: [{principal, call, expected}]}, or NAME.test.yaml beside NAME.yaml or NAME.cedar.',
+    'Exits with 1 when a case fails, with 3 when policies or cases are wrong.',
+  ],
+  examples: [
+    'vmcp policy check vmcp.yaml',
+    'vmcp policy test vmcp.test.yaml',
+    `vmcp policy explain vmcp.yaml --principal '{"sub":"alice","groups":["admins"]}' --tool github_search`,
+  ],
+  run: async (args) => {
+    const [verb, file, extra] = args.positionals
+    const verbs: Readonly<Record<string, (file: string, args: Args) => Promise<number>>> = { check, test, explain: why }
+    const run = verb !== undefined && Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
+    if (!run) throw usageError(`say what to do: ${Object.keys(verbs).join(', ')}`, 'policy')
+    if (file === undefined) throw usageError(`name the file to ${verb}`, 'policy')
+    if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`, 'policy')
+    return run(file, args)
+  },
+}
+
+async function check(file: string, args: Args): Promise<number> {
+  const { set, faults } = await readPolicyFile(file)
+  const errors = faults.filter(({ severity }) => severity === 'error')
+  if (args.on('json')) print(JSON.stringify(faults, null, 2))
+  else {
+    const paint = paintFor(process.stdout)
+    for (const fault of faults) {
+      print(fault.severity === 'error' ? formatFault(fault) : `${paint.warn('warning')} ${formatFault(fault)}`)
+    }
+    if (errors.length > 0) print(paint.bad(count(errors.length, 'error')))
+    else print(set ? paint.good('valid') : `${file} has no policies: everybody who may connect may do everything`)
+  }
+  return errors.length > 0 ? EXIT.config : EXIT.ok
+}
+
+async function test(file: string, args: Args): Promise<number> {
+  const { policies, cases } = readCases(file)
+  const results = runCases(await usablePolicies(policies, formatFault), cases)
+  const failed = results.filter(({ passed }) => !passed)
+  if (args.on('json')) print(JSON.stringify(results, null, 2))
+  else {
+    const paint = paintFor(process.stdout)
+    for (const { case: one, passed, explanation } of results) {
+      const { name, principal, call, expected } = one
+      const title = name ?? `${JSON.stringify(principal)} ${JSON.stringify(call)} ${expected}`
+      print(`${passed ? paint.good('passed') : paint.bad('failed')}  ${title}`)
+      if (!passed) print(`  expected ${expected}\n${explanationText(explanation).replace(/^/gmu, '  ')}`)
+    }
+    print(`${results.length - failed.length} passed, ${failed.length} failed`)
+  }
+  return failed.length > 0 ? EXIT.failed : EXIT.ok
+}
+
+async function why(file: string, args: Args): Promise<number> {
+  const given = {
+    ...texts(args, ['tool', 'resource', 'prompt', 'backend']),
+    ...(args.text('arguments') !== undefined && { arguments: objectIn(args, 'arguments') }),
+  }
+  const named = ['tool', 'resource', 'prompt'].filter((kind) => args.text(kind) !== undefined)
+  if (named.length !== 1) throw usageError('name one of --tool, --resource and --prompt', 'policy')
+  const principal = principalOf(args.text('principal') === undefined ? {} : objectIn(args, 'principal'))
+  const set = await usablePolicies(file, formatFault)
+  const explanation = explain(set, requestOf(principal, given))
+  print(args.on('json') ? JSON.stringify(explanation, null, 2) : explanationText(explanation))
+  return EXIT.ok
+}
+
+function texts(args: Args, flags: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    flags.flatMap((flag) => {
+      const text = args.text(flag)
+      return text === undefined ? [] : [[flag, text]]
+    }),
+  )
+}
+
+function objectIn(args: Args, flag: string): JsonObject {
+  try {
+    const value = parseJson(args.text(flag) ?? '')
+    if (isObject(value)) return value
+  } catch {
+    // Told below.
+  }
+  throw usageError(`--${flag} must be a JSON object`, 'policy')
+}

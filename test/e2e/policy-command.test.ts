@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { startCommandLine } from '../support/command-line.ts'
+
+async function vmcp(args: readonly string[]): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  const command = startCommandLine(args)
+  const code = await command.exited
+  return { code, stdout: command.stdout(), stderr: command.stderr() }
+}
+
+let folder: string
+const write = (name: string, text: string): string => {
+  const file = join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vmcp-policy-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const config = (policies: string[]): string =>
+  JSON.stringify({
+    publicUrl: 'https://mcp.example/mcp',
+    backends: [{ name: 'a', url: 'http://127.0.0.1:1/mcp' }],
+    incomingAuth: { type: 'oidc', oidc: { issuer: 'https://id.example' }, authz: { type: 'cedar', policies } },
+  })
+const ADMINS = 'permit(principal in THVGroup::"admins", action, resource);'
+
+test('check: positions and the nearest name, in configurations and files of policies', async () => {
+  const wrong = 'permit(principal, action == Action::"tools/call", resource);'
+  const cedar = await vmcp(['policy', 'check', write('x.cedar', `${ADMINS}\n${wrong}`)])
+  expect(cedar).toMatchObject({ code: 3, stdout: expect.stringContaining('x.cedar:2:29: unrecognized action') })
+  const file = write('wrong.json', config([ADMINS, wrong]))
+  for (const command of [
+    ['policy', 'check', file],
+    ['validate', file],
+  ]) {
+    const { code, stdout } = await vmcp(command)
+    expect(code).toBe(3)
+    expect(stdout).toContain('incomingAuth.authz.policies[1]')
+    expect(stdout).toContain('call_tool')
+  }
+  expect(await vmcp(['serve', file, '--port', '0'])).toMatchObject({ code: 3 })
+  expect(await vmcp(['policy', 'check', write('good.json', config([ADMINS]))])).toMatchObject({ code: 0 })
+})
+
+test('test: the cases beside the policies, and what each failure comes of', async () => {
+  const file = write('team.json', config([ADMINS]))
+  const cases = (expected: string) =>
+    `cases: [{name: one, principal: {sub: alice, groups: [admins]}, call: {tool: rm}, expected: ${expected}}]`
+  write('team.test.yaml', cases('allow'))
+  expect(await vmcp(['policy', 'test', file])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('1 passed, 0 failed'),
+  })
+  write('team.test.yaml', cases('deny'))
+  const failed = await vmcp(['policy', 'test', file])
+  expect(failed.code).toBe(1)
+  expect(failed.stdout).toContain('allowed by policy0')
+  write('team.test.yaml', cases('maybe'))
+  expect(await vmcp(['policy', 'test', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('cases[0]') })
+})
+
+test('explain: the policies that decide, and the attribute that is missing', async () => {
+  const open = 'permit(principal, action, resource) when { principal has claim_team && principal.claim_team == "x" };'
+  const file = write('why.json', config([ADMINS, open]))
+  const ask = (principal: string) => vmcp(['policy', 'explain', file, '--principal', principal, '--tool', 'rm'])
+  expect((await ask('{"sub":"a","groups":["admins"]}')).stdout).toContain('allowed by policy0')
+  expect((await ask('{"sub":"b"}')).stdout).toContain('the request has no principal.claim_team')
+  expect(await ask('nonsense')).toMatchObject({ code: 2 })
+})

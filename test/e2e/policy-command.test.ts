@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -73,4 +74,24 @@ test('explain: the policies that decide, and the attribute that is missing', asy
   expect((await ask('{"sub":"a","groups":["admins"]}')).stdout).toContain('allowed by policy0')
   expect((await ask('{"sub":"b"}')).stdout).toContain('the request has no principal.claim_team')
   expect(await ask('nonsense')).toMatchObject({ code: 2 })
+})
+
+test('call and tools act for the operator, or as a principal whom the policies bind', async () => {
+  const server = fileURLToPath(new URL('../support/stdio-backend.ts', import.meta.url))
+  const authz = { type: 'cedar', policies: ['permit(principal == Client::"bob", action, resource == Tool::"echo");'] }
+  const text = JSON.stringify({
+    publicUrl: 'https://mcp.example/mcp',
+    backends: [{ name: 'a', command: process.execPath, args: [server] }],
+    incomingAuth: { type: 'oidc', oidc: { issuer: 'https://id.example' }, authz },
+  })
+  const file = write('bound.json', text)
+  const names = async (args: string[]) => {
+    const { stdout } = await vmcp(['tools', file, '--json', ...args])
+    return (JSON.parse(stdout) as { tools: { name: string }[] }).tools.map(({ name }) => name)
+  }
+  expect(await names([])).toContain('counter')
+  expect(await names(['--as', '{"sub":"bob"}'])).toEqual(['echo'])
+  expect(await vmcp(['call', file, 'counter'])).toMatchObject({ code: 0 })
+  expect(await vmcp(['call', file, 'counter', '--as', '{"sub":"bob"}'])).toMatchObject({ code: 1 })
+  expect(await vmcp(['call', file, 'echo', '{"text":"x"}', '--as', '{"sub":"bob"}'])).toMatchObject({ code: 0 })
 })

@@ -3,7 +3,6 @@ import type * as Wasm from '@cedar-policy/cedar-wasm/nodejs'
 
 export type Cedar = typeof Wasm
 export type {
-  Clause,
   DetailedError,
   EntityJson,
   EntityUidJson,

@@ -8,7 +8,7 @@ import { faultAt, offsetOf } from './fault.ts'
 import type { PolicyFault } from './fault.ts'
 import { kindsOf } from './infer.ts'
 import { prepareAll } from './judge.ts'
-import { slice } from './rule.ts'
+import { principalKey, slice } from './rule.ts'
 import type { Rule } from './rule.ts'
 import { scan } from './scan.ts'
 import { freshMemory } from './set.ts'
@@ -69,6 +69,7 @@ async function readRules(settings: PolicySettings, engine: Engine, faults: Polic
           text: piece.text,
           offset: piece.offset,
           json,
+          principal: principalKey(json),
           mentions: mentionsOfPolicy(json),
           kinds: kindsOf(json),
         })
@@ -114,7 +115,7 @@ export async function readPolicies(settings: PolicySettings): Promise<{ set: Pol
       rules,
       policies: {},
       mentions: joinMentions(rules.map((rule) => rule.mentions)),
-      kinds: new Map(),
+      kinds: undefined,
       dependence: 'nothing',
       lenient: false,
       preparedIn: undefined,

@@ -210,6 +210,30 @@ test('the deepest policy that is taken can be decided deep in a stack', async ()
   expect(mayBeAllowed(set, { principal: BOB, target: TOOL, origin: 'client' })).toBe(true)
 })
 
+test('what was decided of one target counts for no other that policies can tell apart', async () => {
+  const below = { uid: { type: 'Tool', id: 'b' }, attrs: {}, parents: [{ type: 'Tool', id: 'a' }] }
+  const more = { entitiesJson: JSON.stringify([below]) }
+  const other = { ...TOOL, name: 'b' }
+  const both = async (policy: string): Promise<string[]> => {
+    const set = await read([policy], more)
+    return [ask(set), ask(set, {}, other), ask(set), ask(set, {}, other)]
+  }
+  expect(await both(`permit(${CALL} == Tool::"a");`)).toEqual(['allow', 'no-match', 'allow', 'no-match'])
+  expect(await both(`permit(${CALL} in Tool::"a");`)).toEqual(['allow', 'allow', 'allow', 'allow'])
+  expect(await both(`permit(${CALL}) when { resource.name == "a" };`)).toEqual([
+    'allow',
+    'no-match',
+    'allow',
+    'no-match',
+  ])
+  expect(await both(`permit(${CALL}) when { Tool::"a" == resource };`)).toEqual([
+    'allow',
+    'no-match',
+    'allow',
+    'no-match',
+  ])
+})
+
 test('what principals of one class were told counts for the others, and for nobody else', async () => {
   const set = await read([`permit(${CALL}) when { principal has claim_team && principal.claim_team == "x" };`])
   let asked = 0

@@ -5,7 +5,7 @@ import type { Principal } from '../../model/principal.ts'
 import type { Cedar, EntityJson } from './cedar.ts'
 import { SILENT } from './decision.ts'
 import type { PolicyProblem, Verdict } from './decision.ts'
-import { reachable } from './entities.ts'
+import { ancestry, reachable } from './entities.ts'
 import { uidOf, uidText } from './entity.ts'
 import type { Uid } from './entity.ts'
 import { groupsOf } from './groups.ts'
@@ -16,6 +16,9 @@ import type { Group, PolicySet } from './set.ts'
 import { nextTurn } from './turns.ts'
 import { ruleOf } from './unit.ts'
 import type { Unit, View } from './unit.ts'
+import { joinKinds } from './infer.ts'
+import type { Kinds } from './infer.ts'
+import type { Rule } from './rule.ts'
 import { claimValue, scalar } from './values.ts'
 import { ACTIONS, ANONYMOUS_ID, ARGUMENT, CLAIM, PRESENT, PRINCIPAL_TYPE } from './vocabulary.ts'
 
@@ -28,51 +31,66 @@ export const principalUid = (principal: Principal): Uid => ({
   id: principal.kind === 'anonymous' ? ANONYMOUS_ID : principal.id,
 })
 
-const ownNames = (object: JsonObject): string[] => Object.keys(object)
+/** The first policy that looks at an attribute. */
+const whoMentions = (rules: readonly Rule[], attribute: string): string | undefined =>
+  rules.find(({ mentions: { principal, resource, context, wholeContext } }) =>
+    wholeContext ? true : [principal, resource, context].some((names) => names.has(attribute)),
+  )?.id
 
-/** What policies with these `mentions` see of a principal. */
+const NO_KINDS: Kinds = new Map()
+
+/** What the policies of a unit see of a principal. */
 function makeView(
   set: PolicySet,
   unit: Unit,
   principal: Principal,
   groups: readonly Group[],
 ): { key: string; view: View } {
-  const { mentions, kinds } = unit
+  const { mentions } = unit
   const claims = principal.kind === 'anonymous' ? NO_CLAIMS : principal.claims
   const uid = principalUid(principal)
-  const configured = set.entities.get(uidText(uid))
+  const own = uidText(uid)
+  const configured = set.entities.get(own)
+
+  const wholePrincipal = mentions.wholePrincipal || mentions.wholeEntities
+  const parents = groups.filter(({ key }) => wholePrincipal || mentions.uids.has(key) || set.entities.has(key))
+  const parentKeys = parents.map((group) => group.key)
+  const within = ancestry(set.entities, [own, ...parentKeys])
+  const rules = unit.rules.filter((rule) => rule.principal === undefined || within.has(rule.principal))
+  const all = rules.length === unit.rules.length
+  const kinds = unit.kinds && (all ? unit.kinds : joinKinds(rules.map((rule) => rule.kinds)))
+
   const attrs: Attributes = {}
   const context: Attributes = {}
-  const problems: { attribute: string; message: string }[] = []
+  let problem: PolicyProblem | undefined
   const claim = (attribute: string, into: Attributes): void => {
     const name = attribute.slice(CLAIM.length)
     const value = Object.hasOwn(claims, name) ? claims[name] : undefined
     if (value === undefined || value === null) return
-    const held = claimValue(value, kinds.get(attribute))
-    if (held === undefined) problems.push({ attribute, message: `Cedar cannot hold the claim "${name}" exactly` })
-    else into[attribute] = held
+    const held = claimValue(value, kinds?.get(attribute))
+    const policy = held === undefined ? whoMentions(rules, attribute) : undefined
+    if (held !== undefined) into[attribute] = held
+    else if (policy !== undefined) problem ??= { policy, message: `Cedar cannot hold the claim "${name}" exactly` }
   }
   for (const name of mentions.principal) {
     const given = configured && Object.hasOwn(configured.attrs, name) ? configured.attrs[name] : undefined
     if (given !== undefined) attrs[name] = given
     if (name.startsWith(CLAIM)) claim(name, attrs)
   }
-  const inContext = mentions.wholeContext ? ownNames(claims).map((name) => CLAIM + name) : mentions.context
+  const inContext = mentions.wholeContext ? Object.keys(claims).map((name) => CLAIM + name) : mentions.context
   for (const name of inContext) if (name.startsWith(CLAIM)) claim(name, context)
+  if (!uid.id.isWellFormed()) problem = { message: 'Cedar cannot hold the name of the principal' }
 
-  const wholePrincipal = mentions.wholePrincipal || mentions.wholeEntities
-  const parents = groups.filter(({ key }) => wholePrincipal || mentions.uids.has(key) || set.entities.has(key))
-  const parentKeys = parents.map((group) => group.key)
-  const isNamed = wholePrincipal || mentions.uids.has(uidText(uid)) || configured !== undefined
+  const isNamed = wholePrincipal || mentions.uids.has(own) || configured !== undefined
   const entity: EntityJson = {
     uid,
     attrs,
     parents: [...parents.map(({ id }) => ({ type: set.names.groupEntityType, id })), ...(configured?.parents ?? [])],
     ...(configured?.tags ? { tags: configured.tags } : {}),
   }
-  if (!uid.id.isWellFormed()) problems.push({ attribute: '', message: 'Cedar cannot hold the name of the principal' })
-  const key = JSON.stringify([isNamed ? uid.id : 0, parentKeys, attrs, context, problems])
-  return { key, view: { entity, parents: parentKeys, context, problems, verdict: undefined, byTarget: new WeakMap() } }
+  const key = JSON.stringify([isNamed ? uid.id : 0, parentKeys, attrs, context, problem])
+  const seen = { entity, parents: parentKeys, rules, kinds: kinds ?? NO_KINDS, context, problem }
+  return { key, view: { ...seen, verdict: undefined, byTarget: new WeakMap() } }
 }
 
 /** The view of the principal's class: shared by all whom the unit's policies cannot tell apart. */
@@ -97,23 +115,26 @@ export function viewOf(set: PolicySet, unit: Unit, principal: Principal): View {
   return shared
 }
 
-/** Arguments as attributes; `problem`: one that the policies look at cannot be held exactly. */
+/** Arguments as attributes. Answers with the problem when one that the policies look at cannot be held exactly. */
 function argumentsOf(
   unit: Unit,
+  view: View,
   given: JsonObject,
   into: (name: string, value: CedarValueJson) => void,
-): { attribute: string; message: string } | undefined {
-  const { mentions, kinds } = unit
+): PolicyProblem | undefined {
+  const { mentions } = unit
   const names = new Set<string>()
   for (const source of [mentions.context, mentions.resource])
     for (const name of source) if (name.startsWith(ARGUMENT)) names.add(name)
   if (mentions.wholeContext) for (const name of Object.keys(given)) names.add(ARGUMENT + name)
   for (const attribute of names) {
+    const policy = whoMentions(view.rules, attribute)
+    // Only policies that are not for this principal look at it: they end with their scope.
+    if (policy === undefined) continue
     const name = attribute.slice(ARGUMENT.length)
     if (Object.hasOwn(given, name) && given[name] !== undefined) {
-      const held = scalar(given[name], kinds.get(attribute))
-      if (held === undefined || !name.isWellFormed())
-        return { attribute, message: `Cedar cannot hold the argument "${name}" exactly` }
+      const held = name.isWellFormed() ? scalar(given[name], view.kinds.get(attribute)) : undefined
+      if (held === undefined) return { policy, message: `Cedar cannot hold the argument "${name}" exactly` }
       into(attribute, held)
     }
     if (!attribute.endsWith(PRESENT)) continue
@@ -123,7 +144,7 @@ function argumentsOf(
     if (!complex) continue
     // A second argument of that name could say that the first is not there.
     if (Object.hasOwn(given, name))
-      return { attribute, message: `the argument "${name}" hides whether "${base}" is there` }
+      return { policy, message: `the argument "${name}" hides whether "${base}" is there` }
     into(attribute, true)
   }
   return undefined
@@ -174,15 +195,7 @@ function entitiesOf(
   return made
 }
 
-const problem = (message: string, policy?: string): Verdict => ({
-  ...SILENT,
-  problems: [policy === undefined ? { message } : { policy, message }],
-})
-
-const whoMentions = (unit: Unit, attribute: string): string | undefined =>
-  unit.rules.find(({ mentions: { principal, resource, context } }) =>
-    [principal, resource, context].some((names) => names.has(attribute)),
-  )?.id
+const failing = (problem: PolicyProblem): Verdict => ({ ...SILENT, problems: [problem] })
 
 /** The name by which the instance has a unit. */
 function prepared(unit: Unit, cedar: Cedar): string {
@@ -206,8 +219,8 @@ export async function prepareAll(set: PolicySet): Promise<void> {
 /** Asks the engine about one unit. Throws `CedarTrapped`. */
 function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest): Verdict {
   const { target, origin, workflow } = request
-  const [first] = view.problems
-  if (first) return problem(first.message, whoMentions(unit, first.attribute))
+  if (view.rules.length === 0) return SILENT
+  if (view.problem) return failing(view.problem)
   const action = actionOf(target)
   const resource: Uid = { type: ACTIONS[action].entity, id: target.name }
 
@@ -224,11 +237,11 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
   if (workflow !== undefined && (mentions.wholeContext || mentions.context.has('workflow')))
     context['workflow'] = workflow
   if (unit.dependence === 'arguments' && request.arguments) {
-    const failed = argumentsOf(unit, request.arguments, (name, value) => {
+    const failed = argumentsOf(unit, view, request.arguments, (name, value) => {
       if (mentions.wholeContext || mentions.context.has(name)) context[name] = value
       if (mentions.resource.has(name)) attrs[name] = value
     })
-    if (failed) return problem(failed.message, whoMentions(unit, failed.attribute))
+    if (failed) return failing(failed)
   }
 
   const answer = set.engine.run((cedar) =>
@@ -241,7 +254,7 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
       preparsedPolicySetId: prepared(unit, cedar),
     }),
   )
-  if (answer.type === 'failure') return problem(answer.errors.map((error) => error.message).join('; '))
+  if (answer.type === 'failure') return failing({ message: answer.errors.map((error) => error.message).join('; ') })
   const { decision, diagnostics } = answer.response
   const by = diagnostics.reason.map((key) => ruleOf(unit, key)?.id ?? key)
   const problems: PolicyProblem[] = unit.lenient

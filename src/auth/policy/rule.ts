@@ -18,6 +18,8 @@ export interface Rule {
   /** UTF-16, of `text` within that place. */
   offset: number
   json: PolicyJson
+  /** `principalKey` of it. */
+  principal: string | undefined
   mentions: Mentions
   kinds: Kinds
 }
@@ -36,6 +38,12 @@ export function actionsNamed(policy: PolicyJson): string[] | undefined {
   if (action.op === 'All') return undefined
   if ('entities' in action) return action.entities.map((uid) => uidOf(uid).id)
   return 'entity' in action ? [uidOf(action.entity).id] : []
+}
+
+/** The principal or group that a scope names, as `uidText`; `undefined`: it matches everybody. */
+export function principalKey({ principal }: PolicyJson): string | undefined {
+  const within = principal.op === 'is' ? principal.in : principal
+  return within && 'entity' in within ? uidText(uidOf(within.entity)) : undefined
 }
 
 /** The resource that a scope names: `uidText`, or '' for any. `undefined`: the scope matches nothing of this action. */

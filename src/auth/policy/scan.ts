@@ -6,7 +6,7 @@ export const MAX_DEPTH = 100
 export const MAX_LENGTH = 100_000
 
 /** One policy of a text that may hold several. Offsets are UTF-16. */
-export interface Piece {
+interface Piece {
   text: string
   offset: number
 }

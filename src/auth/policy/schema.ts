@@ -13,7 +13,7 @@ const TEXT: CedarType = { type: 'String' }
 const PLAIN = new Set<string>(['String', 'Long', 'Boolean'])
 
 /** Of an attribute whose type follows from its use. */
-export function typeOfKind(kind: Kind): CedarType {
+function typeOfKind(kind: Kind): CedarType {
   if (kind === 'Set') return { type: 'Set', element: TEXT }
   if (kind.startsWith('Set:')) return { type: 'Set', element: typeOfKind(kind.slice('Set:'.length) as Kind) }
   return PLAIN.has(kind) ? { type: kind } : { type: 'Extension', name: kind }

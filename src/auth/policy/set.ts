@@ -16,7 +16,7 @@ import type { Unit, View } from './unit.ts'
 import { ACTION_NAMES, ACTIONS } from './vocabulary.ts'
 import type { ActionName } from './vocabulary.ts'
 
-export interface PolicyNames extends GroupSettings {
+interface PolicyNames extends GroupSettings {
   groupEntityType: string
   /** `MCP::"<this>"` is a parent of everything. */
   serverName: string
@@ -86,7 +86,7 @@ export function remember(set: PolicySet, weight = 1): void {
 }
 
 /** Everything that a target is in, itself included. */
-export function keysOf(set: PolicySet, target: Target): Set<string> {
+function keysOf(set: PolicySet, target: Target): Set<string> {
   const keys = [uidText({ type: ACTIONS[actionOf(target)].entity, id: target.name })]
   if (set.names.serverName !== '') keys.push(uidText({ type: 'MCP', id: set.names.serverName }))
   if (target.backend !== undefined) {

@@ -22,7 +22,7 @@ export interface Mentions {
   uids: Set<string>
 }
 
-export const noMentions = (): Mentions => ({
+const noMentions = (): Mentions => ({
   principal: new Set(),
   resource: new Set(),
   context: new Set(),

@@ -1,6 +1,6 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Cedar, PolicyJson } from './cedar.ts'
-import type { Verdict } from './decision.ts'
+import type { PolicyProblem, Verdict } from './decision.ts'
 import { joinKinds } from './infer.ts'
 import type { Kinds } from './infer.ts'
 import type { Dependence, Rule } from './rule.ts'
@@ -17,10 +17,14 @@ export interface View {
   /** Of somebody of this class: what policies do not look at may differ. */
   entity: EntityJson
   parents: readonly string[]
+  /** Those whose scope the principal is in; nobody asks the engine when there are none. */
+  rules: readonly Rule[]
+  /** The types that those treat claims and arguments as. */
+  kinds: Kinds
   /** `claim_*` of the context. */
   context: Readonly<Record<string, CedarValueJson>>
-  /** Claims that policies look at and Cedar cannot hold. */
-  problems: readonly { attribute: string; message: string }[]
+  /** A claim that policies look at and Cedar cannot hold. */
+  problem: PolicyProblem | undefined
   /** What was decided for this class, whatever the target, and by target. */
   verdict: Verdict | undefined
   byTarget: WeakMap<Target, Verdict>
@@ -33,7 +37,8 @@ export interface Unit {
   /** By key towards the engine. */
   policies: Readonly<Record<string, string | PolicyJson>>
   mentions: Mentions
-  kinds: Kinds
+  /** Of all its rules. Absent: values are taken as they are. */
+  kinds: Kinds | undefined
   dependence: Dependence
   /** Relaxed permits: their errors mean nothing. */
   lenient: boolean
@@ -51,15 +56,17 @@ interface Part {
 
 export const exact = (rule: Rule): Part => ({ rule, policies: [rule.text], mentions: rule.mentions })
 
-/** Makes units of parts, at most so many policies each. */
+/** Makes units of parts: of a few policies each, those for the same principals together, so that others skip them. */
 export function unitsOf(
   parts: readonly Part[],
   kind: { dependence: Dependence; lenient: boolean },
   nextNumber: () => number,
 ): Unit[] {
   const units: Unit[] = []
-  for (let start = 0; start < parts.length; start += MOST) {
-    const chunk = parts.slice(start, start + MOST)
+  const byPrincipal = Map.groupBy(parts, ({ rule }) => rule.principal ?? '')
+  const sorted = [...byPrincipal.values()].flat()
+  for (let start = 0; start < sorted.length; start += MOST) {
+    const chunk = sorted.slice(start, start + MOST)
     const policies: Record<string, string | PolicyJson> = {}
     for (const { rule, policies: texts } of chunk)
       texts.forEach((policy, index) => (policies[index === 0 ? rule.key : `${rule.key}.${index}`] = policy))

@@ -9,10 +9,10 @@ import { isObject } from '../../model/json.ts'
 import { principalKey } from '../../model/principal.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { LATEST_MODERN } from '../../protocol/revisions.ts'
+import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
-import { localPrincipal, userName } from '../../auth/inbound/local.ts'
 import { withGateway } from '../session.ts'
 import { print, printError } from '../terminal.ts'
 
@@ -20,7 +20,11 @@ export const callCommand: Command = {
   name: 'call',
   usage: '[FILE|DIR...] TOOL [JSON|-] [options]',
   summary: 'Call one tool and print what it answers.',
-  flags: { ...CONFIG_FLAGS, json: { type: 'boolean', help: 'print the whole result object as received' } },
+  flags: {
+    ...CONFIG_FLAGS,
+    ...AS_FLAG,
+    json: { type: 'boolean', help: 'print the whole result object as received' },
+  },
   notes: [
     'Arguments that are existing paths are files, the first other one is TOOL. "-" reads the arguments from standard input.',
     'Exits with 1 when the call fails, a result flagged isError included.',
@@ -32,8 +36,8 @@ export const callCommand: Command = {
   run: async (args) => {
     const { files, tool, input } = split(args.positionals)
     const parameters = argumentsFrom(input)
-    const principal = localPrincipal(userName())
-    return withGateway(await loadOrExit(sourceOf(args, files)), async (gateway) => {
+    const { served, principal } = actingAs(args, await loadOrExit(sourceOf(args, files)), 'call')
+    return withGateway(served, async (gateway) => {
       const context: Context = {
         ...GATEWAY_CALLER,
         principal,

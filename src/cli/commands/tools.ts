@@ -1,8 +1,9 @@
 import { estimateTokens } from '../../aggregation/tokens.ts'
 import type { BackendFault } from '../../model/backend.ts'
-import type { Entry } from '../../model/catalogue.ts'
+import type { Catalogue, Entry } from '../../model/catalogue.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
+import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
@@ -42,13 +43,14 @@ export const toolsCommand: Command = {
   name: 'tools',
   usage: '[FILE|DIR...] [options]',
   summary: 'Show the catalogue that clients would see: names, backends, conflicts, tokens.',
-  flags: { ...CONFIG_FLAGS, json: { type: 'boolean', help: 'print the catalogue as JSON' } },
+  flags: { ...CONFIG_FLAGS, ...AS_FLAG, json: { type: 'boolean', help: 'print the catalogue as JSON' } },
   notes: ['Exits with 1 when a name that several backends claim is withheld (strategy "manual").'],
   examples: ['vmcp tools mcp.json', 'vmcp tools mcp.json --json | jq .tokens'],
   run: async (args) => {
-    return withGateway(await loadOrExit(sourceOf(args)), async (gateway) => {
-      const catalogue = await gateway.current.keeper.forList(GATEWAY_CALLER)
-      const report = reportOf(gateway)
+    const { served, principal } = actingAs(args, await loadOrExit(sourceOf(args)), 'tools')
+    return withGateway(served, async (gateway) => {
+      const { catalogue } = await gateway.core.catalogue({ ...GATEWAY_CALLER, principal }, 'list')
+      const report = reportOf(gateway, catalogue)
       if (args.on('json')) print(JSON.stringify(report, null, 2))
       else show(report)
       return catalogue.conflicts.some(({ withheld }) => withheld) ? EXIT.failed : EXIT.ok
@@ -56,9 +58,8 @@ export const toolsCommand: Command = {
   },
 }
 
-function reportOf(gateway: Gateway): Report {
-  const { backends, keeper } = gateway.current
-  const { catalogue } = keeper
+function reportOf(gateway: Gateway, catalogue: Catalogue): Report {
+  const { backends } = gateway.current
   const tools = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed').map(toolRow)
   return {
     tools,

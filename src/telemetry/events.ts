@@ -36,10 +36,9 @@ export interface Events {
   'session.closed': { why: string; sessions: number }
   'call.failed': { method: string; name: string; code: string; message: string }
   'call.done': { method: string; name: string; ms: number }
-  /** An issuer of tokens has stopped answering, or answers again. */
-  'issuer.changed':
-    | { kind: 'issuer-failing'; issuer: string; why: string }
-    | { kind: 'issuer-ready'; issuer: string; keys: number }
+  /** Tokens of an issuer cannot be checked; and that they can be, again or at last. */
+  'issuer.failing': { issuer: string; why: string }
+  'issuer.ready': { issuer: string; keys: number }
   /** The token that clients must show, when it was made just now. `file`: where it is kept. */
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
   /** A policy could not be evaluated, which denies. */

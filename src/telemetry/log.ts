@@ -51,13 +51,8 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
     say: ({ method, name, code, message }) => `${method} ${name} failed: ${message} (${code})`,
   },
   'call.done': { level: 'debug', say: ({ method, name, ms }) => `${method} ${name}: ${ms.toFixed(1)} ms` },
-  'issuer.changed': {
-    level: 'warn',
-    say: (note) =>
-      note.kind === 'issuer-failing'
-        ? `tokens of ${note.issuer} cannot be checked: ${note.why}`
-        : `tokens of ${note.issuer} can be checked (${note.keys} keys)`,
-  },
+  'issuer.failing': { level: 'warn', say: ({ issuer, why }) => `tokens of ${issuer} cannot be checked: ${why}` },
+  'issuer.ready': { level: 'info', say: ({ issuer, keys }) => `tokens of ${issuer} can be checked (${keys} keys)` },
   'local.token': {
     level: 'warn',
     say: ({ file, exposed }) => {

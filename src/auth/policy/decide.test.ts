@@ -142,6 +142,14 @@ test.each<[string, JsonValue, string]>([
   expect(ask(forbidding, { n: value })).toBe({ allow: 'policy', 'no-match': 'allow', fault: 'fault' }[expected])
 })
 
+test('an argument that only policies for others look at does not deny', async () => {
+  const looks = (who: string): string =>
+    `forbid(${who}, action, resource) when { context has arg_n && context.arg_n > 5 };`
+  const others = await read([`permit(${CALL});`, looks('principal in THVGroup::"ops"')])
+  const own = await read([`permit(${CALL});`, looks('principal in THVGroup::"dev"')])
+  expect([ask(others, { n: [1] }), ask(own, { n: [1] }), ask(own, { n: 1 })]).toEqual(['allow', 'fault', 'allow'])
+})
+
 test('names of prototypes are names', async () => {
   const set = await read([
     `permit(${CALL}) when { context has arg___proto__ && context.arg___proto__ == "x" && context has arg_constructor };`,

@@ -1,11 +1,11 @@
 import type { Entry } from '../../model/catalogue.ts'
 import type { Principal } from '../../model/principal.ts'
 import { mayBeAllowed } from './decide.ts'
-import { viewOf } from './judge.ts'
 import { targetOf } from './request.ts'
 import type { PolicySet } from './set.ts'
 import { nextTurn } from './turns.ts'
 import type { View } from './unit.ts'
+import { viewOf } from './view.ts'
 import type { TargetKind } from './vocabulary.ts'
 
 /** Milliseconds of deciding before others get their turn. */

@@ -76,3 +76,9 @@ export function slice(rules: readonly Rule[]): Readonly<Record<ActionName, Slice
   }
   return slices
 }
+
+/** The first of these that looks at an attribute, by id. */
+export const whoMentions = (rules: readonly Rule[], attribute: string): string | undefined =>
+  rules.find(({ mentions: { principal, resource, context, wholeContext } }) =>
+    wholeContext ? true : [principal, resource, context].some((names) => names.has(attribute)),
+  )?.id

@@ -2,6 +2,8 @@ import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { JsonValue } from '../../model/json.ts'
 import type { Kind } from './infer.ts'
 
+export type Attributes = Record<string, CedarValueJson>
+
 declare global {
   interface JSON {
     /** ECMAScript 2026; the compiler's library does not have it yet. */
@@ -9,7 +11,7 @@ declare global {
   }
 }
 
-/** `Secure` against tricks of spelling: four digits after the point at most, as Cedar's decimal has. */
+/** What Cedar's decimal holds: four digits after the point at most. */
 const DECIMAL = /^-?\d{1,15}(?:\.\d{1,4})?$/u
 const INTEGER = /^-?(?:0|[1-9]\d{0,18})$/u
 const LARGEST = 2n ** 63n

@@ -25,7 +25,10 @@ export class Entrance {
     this.#authenticator = createAuthenticator(config, {
       environment: process.env,
       ...(stateFolder !== undefined && { stateFolder }),
-      tell: (note) => telemetry.emit('issuer.changed', note),
+      tell: (note) => {
+        if (note.kind === 'issuer-failing') telemetry.emit('issuer.failing', { issuer: note.issuer, why: note.why })
+        else telemetry.emit('issuer.ready', { issuer: note.issuer, keys: note.keys })
+      },
     })
     this.#takesTokens = incomingAuth.type !== 'anonymous'
     this.#publicDiscovery = isPublic(incomingAuth)

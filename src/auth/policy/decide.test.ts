@@ -145,7 +145,11 @@ test.each<[string, JsonValue, string]>([
 test('an argument that only policies for others look at does not deny', async () => {
   const looks = (who: string): string =>
     `forbid(${who}, action, resource) when { context has arg_n && context.arg_n > 5 };`
-  const others = await read([`permit(${CALL});`, looks('principal in THVGroup::"ops"')])
+  const others = await read([
+    `permit(${CALL});`,
+    looks('principal in THVGroup::"ops"'),
+    looks('principal').replaceAll('arg_n', 'arg_m'),
+  ])
   const own = await read([`permit(${CALL});`, looks('principal in THVGroup::"dev"')])
   expect([ask(others, { n: [1] }), ask(own, { n: [1] }), ask(own, { n: 1 })]).toEqual(['allow', 'fault', 'allow'])
 })
@@ -181,9 +185,12 @@ test('a missing attribute in a forbid denies', async () => {
 
 test('names that Cedar cannot hold deny', async () => {
   const set = await read(['permit(principal, action, resource);'])
+  const instance = set.engine.run((cedar) => cedar)
   expect(ask(set, {}, { ...TOOL, name: '\ud800' })).toBe('fault')
   expect(ask(set, {}, TOOL, principalOf({ sub: '\ud800' }))).toBe('fault')
   expect(ask(set)).toBe('allow')
+  // Nobody makes the engine start anew by a name.
+  expect(set.engine.run((cedar) => cedar)).toBe(instance)
 })
 
 test('a trap denies this call and no later one', async () => {

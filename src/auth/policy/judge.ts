@@ -96,12 +96,12 @@ export function judge(set: PolicySet, unit: Unit, request: PolicyRequest): Verdi
     (unit.dependence === 'origin' && request.origin === 'client' && request.workflow === undefined)
   if (!keeps) return evaluate(set, unit, view, request)
   const { usesResource } = unit.mentions
-  const known = usesResource ? view.byTarget.get(request.target) : view.verdict
+  const known = usesResource ? view.byTarget?.get(request.target) : view.verdict
   if (known) return known
   const verdict = evaluate(set, unit, view, request)
   // What the engine could not read may be of this target alone.
   if (verdict.problems.some(({ policy }) => policy === undefined)) return verdict
-  if (usesResource) view.byTarget.set(request.target, verdict)
+  if (usesResource) (view.byTarget ??= new WeakMap()).set(request.target, verdict)
   else view.verdict = verdict
   remember(set)
   return verdict

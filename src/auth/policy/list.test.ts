@@ -85,7 +85,7 @@ test('long and deep conditions beside arguments do not hide', async () => {
 })
 
 test('beside arguments long alternatives are kept, and what is too deep for the engine is taken as possible', async () => {
-  const long = Array.from({ length: 48 }, (_, i) => `principal.claim_team == "${i}"`).join(' || ')
+  const long = Array.from({ length: 80 }, (_, i) => `principal.claim_team == "${i}"`).join(' || ')
   expect(isListed(await read([`permit(${CALL}) when { context.arg_n == 1 && (${long}) };`]), 'tool', 'a')).toBe(false)
   const deep = `${'!('.repeat(40)}principal.claim_team${'.a'.repeat(40)} == 1${')'.repeat(40)}`
   expect(

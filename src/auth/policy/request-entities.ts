@@ -37,9 +37,14 @@ export function entitiesOf(
   if (target.backend !== undefined) {
     const backend = { type: 'Backend', id: target.backend }
     parents.push(backend)
-    if (set.names.group !== undefined) {
+    const { group } = set.names
+    const asked =
+      group !== undefined &&
+      (set.entities.size > 0 || mentions.wholeEntities || mentions.uids.has(uidText({ type: 'Group', id: group })))
+    // Only a policy that names the group looks above a backend.
+    if (asked) {
       const configured = set.entities.get(uidText(backend))
-      const above = [{ type: 'Group', id: set.names.group }, ...(configured?.parents ?? [])]
+      const above = [{ type: 'Group', id: group }, ...(configured?.parents ?? [])]
       made.push({ attrs: {}, ...configured, uid: backend, parents: above })
     }
   }

@@ -73,9 +73,9 @@ export const freshMemory = (): PolicySet['memory'] => ({
 })
 
 /** About 100 bytes each. */
-const MAX_REMEMBERED = 300_000
+const MAX_REMEMBERED = 200_000
 /** Of a class of principals. */
-export const VIEW_WEIGHT = 10
+export const VIEW_WEIGHT = 20
 
 export function remember(set: PolicySet, weight = 1): void {
   set.memory.size += weight

@@ -27,7 +27,7 @@ export interface View {
   problem: PolicyProblem | undefined
   /** What was decided for this class, whatever the target, and by target. */
   verdict: Verdict | undefined
-  byTarget: WeakMap<Target, Verdict>
+  byTarget: WeakMap<Target, Verdict> | undefined
 }
 
 /** Policies that are decided together: prepared in the engine once, with what they look at. */

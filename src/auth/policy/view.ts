@@ -75,8 +75,15 @@ function makeView(
     ...(configured?.tags ? { tags: configured.tags } : {}),
   }
   const key = JSON.stringify([isNamed ? uid.id : 0, parentKeys, attrs, context, problem])
-  const seen = { entity, parents: parentKeys, rules, kinds: kinds ?? NO_KINDS, context, problem }
-  return { key, view: { ...seen, verdict: undefined, byTarget: new WeakMap() } }
+  const seen = {
+    entity,
+    parents: parentKeys,
+    rules: all ? unit.rules : rules,
+    kinds: kinds ?? NO_KINDS,
+    context,
+    problem,
+  }
+  return { key, view: { ...seen, verdict: undefined, byTarget: undefined } }
 }
 
 /** The view of the principal's class: shared by all whom the unit's policies cannot tell apart. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import type { CaseCall, PolicyCase } from '../../auth/policy/explain.ts'
+import type { PolicyCase } from '../../auth/policy/explain.ts'
 import { formatFault } from '../../config/format.ts'
 import { parseDocument } from '../../config/parse/document.ts'
 import { plain } from '../../config/positions.ts'
@@ -42,7 +42,7 @@ function documentIn(file: string): JsonObject {
   const [fault] = faults
   if (fault) throw new CliError(EXIT.config, formatFault(fault))
   const value = documents[0] && plain(documents[0])
-  return isObject(value as JsonValue) ? (value as JsonObject) : {}
+  return isObject(value) ? value : {}
 }
 
 function casesOf(file: string, { policies, cases }: JsonObject, folder: string): CaseFile {
@@ -66,5 +66,5 @@ function caseOf(value: JsonValue, where: string): PolicyCase {
   if (!isObject(call)) throw wrong('needs a call: {tool: ...}, {resource: ...} or {prompt: ...}')
   for (const key of Object.keys(call)) if (!CALL_KEYS.has(key)) throw wrong(`has an unknown key in its call: ${key}`)
   if (expected !== 'allow' && expected !== 'deny') throw wrong('expects neither allow nor deny')
-  return { ...(typeof name === 'string' && { name }), principal, call: call as CaseCall, expected }
+  return { ...(typeof name === 'string' && { name }), principal, call, expected }
 }

@@ -1,3 +1,4 @@
+import { checkNames } from '../auth/policy/names.ts'
 import type { Fault } from '../config/faults.ts'
 import { didYouMean } from '../config/nearest.ts'
 import { GATEWAY_CALLER } from '../model/call.ts'
@@ -7,7 +8,7 @@ import { withGateway } from './session.ts'
 
 /** What only the live backends can tell: who cannot be reached, and names that lead nowhere. */
 export async function connectionFaults(served: Served): Promise<Fault[]> {
-  const { config } = served
+  const { config, policies } = served
   return withGateway(served, async (gateway) => {
     const { backends, keeper } = gateway.current
     const catalogue = await keeper.forList(GATEWAY_CALLER)
@@ -28,12 +29,21 @@ export async function connectionFaults(served: Served): Promise<Fault[]> {
           ...fault(`${section}.${name}`, `no tool is shown as "${name}"`, 'warning'),
           ...hinted(didYouMean(name, shown)),
         }))
+    const policyNames = (): Fault[] => {
+      if (!policies) return []
+      const live = { tools: shown, prompts: catalogue.prompts.keys(), backends: backends.map(({ spec }) => spec.id) }
+      return checkNames(policies, live, didYouMean).map(({ index = 0, message, hint }) => ({
+        ...fault(`incomingAuth.authz.policies[${index}]`, message, 'error'),
+        ...hinted(hint),
+      }))
+    }
     return [
       ...backends.flatMap(({ spec, state }) =>
         state.kind === 'failing' ? [fault(`backends.${spec.id}`, state.fault.message, 'warning')] : [],
       ),
       ...unknown('operational.timeouts.perTool', config.timeouts.perTool.keys()),
       ...unknown('rateLimiting.tools', config.limits.tools.keys()),
+      ...policyNames(),
       ...catalogue.notes.map((note) => fault('aggregation', note, 'warning')),
       ...catalogue.conflicts.map(({ resolution, withheld }) =>
         fault('aggregation', resolution, withheld ? 'error' : 'warning'),

@@ -410,8 +410,8 @@ describe.concurrent('serve --watch', () => {
         ['backends: [\n', /vmcp\.yaml:\d+/],
         ['backends:\n  - name: proc\n    comand: node\n', /vmcp\.yaml:3:5 .*comand.*command/],
         [
-          'backends: []\nincomingAuth: { type: oidc, oidc: { issuer: "https://id.example", audience: x } }\n',
-          /incomingAuth/,
+          'backends: []\nincomingAuth: { type: anonymous, authz: { type: cedar, policies: ["permit(principal, acton, resource);"] } }\n',
+          /incomingAuth\.authz\.policies/,
         ],
         ['', /vmcp\.yaml|backends|empty/],
       ]

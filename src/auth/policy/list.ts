@@ -9,7 +9,7 @@ import { viewOf } from './view.ts'
 import type { TargetKind } from './vocabulary.ts'
 
 /** Milliseconds of deciding before others get their turn. */
-const SLICE_MS = 4
+const SLICE_MS = 3
 
 type Entries = ReadonlyMap<string, Entry>
 

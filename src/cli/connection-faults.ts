@@ -31,9 +31,11 @@ export async function connectionFaults(served: Served): Promise<Fault[]> {
         }))
     const policyNames = (): Fault[] => {
       if (!policies) return []
+      // Of a backend that is away nobody knows what it offers.
+      const severity = backends.every(({ state }) => state.kind !== 'failing') ? 'error' : 'warning'
       const live = { tools: shown, prompts: catalogue.prompts.keys(), backends: backends.map(({ spec }) => spec.id) }
       return checkNames(policies, live, didYouMean).map(({ index = 0, message, hint }) => ({
-        ...fault(`incomingAuth.authz.policies[${index}]`, message, 'error'),
+        ...fault(`incomingAuth.authz.policies[${index}]`, message, severity),
         ...hinted(hint),
       }))
     }

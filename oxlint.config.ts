@@ -11,7 +11,7 @@ const FLOORS: Record<string, { rooms: string[]; packages: string[] }> = {
   telemetry: { rooms: ['model'], packages: [] },
   backends: { rooms: ['model', 'protocol', 'config', 'telemetry'], packages: ['undici', 'cross-spawn'] },
   aggregation: { rooms: ['model', 'config'], packages: [] },
-  auth: { rooms: ['model', 'config', 'telemetry'], packages: ['jose', '@cedar-policy/cedar-wasm'] },
+  auth: { rooms: ['model', 'config', 'telemetry'], packages: ['jose', 'oauth4webapi', '@cedar-policy/cedar-wasm'] },
   gateway: {
     rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth'],
     packages: [],

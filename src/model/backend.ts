@@ -1,3 +1,4 @@
+import type { CredentialSpec } from './credential.ts'
 import type { BackendId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Secret } from './secret.ts'
@@ -55,6 +56,8 @@ export interface BackendSpec {
   endpoint: Endpoint
   /** `auto` probes; the others skip the probe. */
   era: Era | 'auto'
+  /** What it is shown besides fixed headers. */
+  credential?: CredentialSpec
   /** Absent: perSession for stdio and for HTTP servers that keep sessions, else shared. */
   sharing?: 'perSession' | 'shared'
   /** Configured and switched off: never started, not missed by readiness. */

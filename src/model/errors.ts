@@ -60,6 +60,10 @@ const ERRORS = {
   BACKEND_UNREACHABLE: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },
   BACKEND_PROTOCOL: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: false },
   BACKEND_BUSY: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },
+  /** Only the user can help: with a sign-in at the backend's authorization server. */
+  CONSENT_NEEDED: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'client', retryable: true },
+  /** What a backend is to be shown cannot be had. */
+  CREDENTIAL_UNAVAILABLE: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'operator', retryable: true },
   DEADLINE_EXCEEDED: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },
   CANCELLED: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'client', retryable: false },
   SHUTTING_DOWN: { http: 503, jsonrpc: JSONRPC.internalError, fault: 'gateway', retryable: true },

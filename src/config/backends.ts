@@ -2,9 +2,11 @@ import { dirname, resolve } from 'node:path'
 import { type BackendFault, type BackendSpec, type Endpoint } from '../model/backend.ts'
 import { backendId } from '../model/ids.ts'
 import { Secret } from '../model/secret.ts'
-import { expand, lookUpVariable, type Problem, type Surroundings, unset } from './expand.ts'
+import { callerNeeds } from './caller-needs.ts'
+import { lineBreak, type Shown, shownBy } from './credentials.ts'
+import { expand, type Problem, type Surroundings } from './expand.ts'
 import { backendError, type Fault } from './faults.ts'
-import { type LocatedMap, positionOf, type Step } from './positions.ts'
+import { type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
 import type { Withheld } from './read/contribution.ts'
 import type { AuthoredConfig } from './schema.ts'
 import type { AuthoredStrategy } from './schema/auth.ts'
@@ -42,20 +44,22 @@ export function resolveBackends(
 ): { backends: BackendSpec[]; faults: Fault[] } {
   const faults: Fault[] = []
   const backends = (config.backends ?? []).map((backend, index): BackendSpec => {
-    const { file } = positionOf(root, ['backends', index])
-    const folder = file === STDIN ? environment.cwd : dirname(resolve(environment.cwd, file))
+    const folder = folderOf(positionOf(root, ['backends', index]), environment)
     const around = { env: environment.env, folder, onRead: environment.onRead }
     const draft: Draft = { index, backend, root, around, problems: [], faults }
     for (const { at, message, hint } of withheld.filter((one) => one.backend === backend.name)) {
       draft.problems.push({ message, hint: hint ?? '' })
       faults.push(backendError(at, `backend "${backend.name}": ${message}`, hint))
     }
-    const endpoint = authenticate(draft, resolveEndpoint(draft), strategyOf(config, backend.name))
+    const endpoint = resolveEndpoint(draft)
+    const show = isShown(endpoint) ? shown(draft, config, environment) : {}
     const fault = summary(draft.problems)
     return {
       id: backendId(backend.name),
-      endpoint,
+      endpoint: withHeaders(endpoint, show),
       era: backend.era ?? 'auto',
+      // A broken one is of no use: the fault withholds the backend.
+      ...(show.credential === undefined || fault !== undefined ? {} : { credential: show.credential }),
       ...(backend.sharing === undefined ? {} : { sharing: backend.sharing }),
       disabled: backend.disabled ?? false,
       ...(fault === undefined ? {} : { fault }),
@@ -67,6 +71,10 @@ export function resolveBackends(
 
 /** The name under which standard input appears in faults. */
 export const STDIN = '<stdin>'
+
+function folderOf({ file }: Position, { cwd }: Environment): string {
+  return file === STDIN ? cwd : dirname(resolve(cwd, file))
+}
 
 /** All of it in one sentence: the operator mends it in one go. */
 function summary(problems: readonly Problem[]): BackendFault | undefined {
@@ -96,10 +104,7 @@ function secrets(draft: Draft, key: 'env' | 'headers'): Record<string, Secret> {
     const value = expanded(draft, text, key, name)
     // A line break would begin a header of its own.
     if (key === 'headers' && /[\r\n\0]/u.test(value)) {
-      complain(draft, ['backends', draft.index, key, name], {
-        message: `the value of the header ${name} has a line break in it`,
-        hint: 'check the variable or file it comes from',
-      })
+      complain(draft, ['backends', draft.index, key, name], lineBreak(name))
     }
     return [name, new Secret(value)]
   })
@@ -161,31 +166,28 @@ function strategyOf(config: AuthoredConfig, name: string): Placed | undefined {
   return fallback && { strategy: fallback, steps: ['outgoingAuth', 'default'] }
 }
 
-/** A fixed header is part of the endpoint; what needs a token cannot be shown yet and withholds the backend. */
-function authenticate(draft: Draft, endpoint: Endpoint, placed: Placed | undefined): Endpoint {
-  if (!placed || placed.strategy.type === 'unauthenticated') return endpoint
-  // Programs that the gateway starts get what they need through their environment.
-  if (endpoint.kind === 'stdio') return endpoint
+/** Programs that the gateway starts get what they need through their environment: they are shown nothing. */
+const isShown = (endpoint: Endpoint): boolean =>
+  endpoint.kind !== 'stdio' && !(endpoint.kind === 'container' && endpoint.transport === 'stdio')
+
+function shown(draft: Draft, config: AuthoredConfig, environment: Environment): Shown {
+  const placed = strategyOf(config, draft.backend.name)
+  if (!placed) return {}
   const { strategy, steps } = placed
-  const header = strategy.headerInjection
-  if (strategy.type !== 'header_injection' || !header || endpoint.kind === 'container') {
-    const what = endpoint.kind === 'container' ? `${strategy.type} towards a container` : strategy.type
-    complain(draft, [...steps, 'type'], {
-      message: `outgoing authentication ${what} is not available yet`,
-      hint: 'use header_injection or headers',
-    })
-    return endpoint
-  }
-  const value = header.headerValue ?? lookUpVariable(draft.around.env, header.headerValueEnv ?? '')
-  if (value === undefined) {
-    complain(draft, [...steps, 'headerInjection', 'headerValueEnv'], {
-      ...unset(header.headerValueEnv ?? ''),
-      hint: `set ${header.headerValueEnv}`,
-    })
-    return endpoint
-  }
-  const others = Object.entries(endpoint.headers).filter(
-    ([name]) => name.toLowerCase() !== header.headerName.toLowerCase(),
+  const needs = callerNeeds(config, strategy)
+  if (needs) complain(draft, [...steps, 'type'], needs)
+  // Relative names begin at the file that holds the strategy, which may be another one.
+  const around = { ...draft.around, folder: folderOf(positionOf(draft.root, steps), environment) }
+  return shownBy(strategy, { around, complain: (inner, problem) => complain(draft, [...steps, ...inner], problem) })
+}
+
+/** A fixed header is part of the endpoint; it gives way to what the strategy shows. */
+function withHeaders(endpoint: Endpoint, { headers = {}, credential }: Shown): Endpoint {
+  if (endpoint.kind === 'stdio') return endpoint
+  const taken = new Set(
+    [...Object.keys(headers), ...(credential ? ['authorization'] : [])].map((name) => name.toLowerCase()),
   )
-  return { ...endpoint, headers: { ...Object.fromEntries(others), [header.headerName]: new Secret(value) } }
+  if (taken.size === 0) return endpoint
+  const others = Object.entries(endpoint.headers ?? {}).filter(([name]) => !taken.has(name.toLowerCase()))
+  return { ...endpoint, headers: { ...Object.fromEntries(others), ...headers } }
 }

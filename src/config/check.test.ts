@@ -54,6 +54,17 @@ incomingAuth: { type: oidc, oidc: { isuer: https://a } }
   ])
 })
 
+const outgoing = (type: string, block: string) => `${TWO}outgoingAuth: {default: {type: ${type}, ${block}}}`
+const SHARED = `publicUrl: https://gw/mcp
+incomingAuth: {type: oidc, oidc: {issuer: "https://i", clientId: c, audience: v}}
+backends: [{name: a, url: "https://a/", sharing: shared}]
+`
+const BLOCKS = {
+  token_exchange: 'tokenExchange: {tokenUrl: "https://t/", audience: a}',
+  xaa: 'xaa: {idpTokenUrl: "https://i/", targetTokenUrl: "https://t/", targetAudience: a}',
+  authorization_code: 'authorizationCode: {}',
+}
+
 test.each([
   ['backends: [{name: a}]', '1:12 backends[0]: the backend "a" has neither url nor command'],
   ['backends: [{name: a, url: "http://a/", cwd: x}]', 'cwd goes with command, not with url'],
@@ -106,6 +117,59 @@ test.each([
     `${TWO}outgoingAuth: {default: {type: header_injection, headerInjection: {headerName: A, headerValue: b, headerValueEnv: C}}}`,
     'headerValue and headerValueEnv contradict each other',
   ],
+  [
+    outgoing('client_credentials', 'clientCredentials: {clientId: c}'),
+    'clientCredentials needs a secret or a private key',
+  ],
+  [outgoing('client_credentials', 'clientCredentials: {clientSecret: c}'), 'clientCredentials.clientId: required'],
+  [
+    outgoing('client_credentials', 'clientCredentials: {clientId: c, clientSecret: s, privateKeyFile: f}'),
+    'clientCredentials.clientSecret: privateKeyFile and clientSecret contradict each other',
+  ],
+  [
+    outgoing('client_credentials', 'clientCredentials: {clientId: c, privateKeyEnv: K, privateKeyFile: f}'),
+    'privateKeyEnv and privateKeyFile contradict each other',
+  ],
+  [
+    outgoing('client_credentials', 'clientCredentials: {clientId: c, clientSecret: s, clientSecretEnv: S}'),
+    'clientSecret and clientSecretEnv contradict each other',
+  ],
+  [
+    outgoing(
+      'client_credentials',
+      'clientCredentials: {clientId: c, clientSecret: s, tokenUrl: "http://id.example/t"}',
+    ),
+    'clientCredentials.tokenUrl: plain http would show secrets to the network: id.example (use https)',
+  ],
+  [outgoing('token_exchange', 'tokenExchange: {tokenUrl: "https://u:p@t/"}'), 'tokenUrl: credentials in a URL'],
+  [
+    outgoing('token_exchange', 'tokenExchange: {tokenUrl: "https://t/", subjectTokenType: saml}'),
+    'subjectTokenType: expected access_token, id_token, jwt, or a URN, found "saml"',
+  ],
+  [
+    outgoing('token_exchange', 'tokenExchange: {tokenUrl: "https://t/", clientSecretEnv: S}'),
+    'clientSecretEnv needs clientId',
+  ],
+  [outgoing('xaa', 'xaa: {idpTokenUrl: "https://i/", targetTokenUrl: "https://t/"}'), 'targetAudience: required'],
+  [
+    outgoing('xaa', 'xaa: {idpTokenUrl: "https://i/", targetTokenUrl: "http://t/", targetAudience: a}'),
+    'xaa.targetTokenUrl: plain http would show secrets',
+  ],
+  [
+    outgoing(
+      'xaa',
+      'xaa: {idpTokenUrl: "https://i/", targetTokenUrl: "https://t/", targetAudience: a, targetPrivateKeyEnv: K}',
+    ),
+    'xaa.targetPrivateKeyEnv: targetPrivateKeyEnv needs targetClientId',
+  ],
+  [
+    outgoing('authorization_code', 'authorizationCode: {issuer: "http://10.0.0.1/"}'),
+    'authorizationCode.issuer: plain http would show secrets to the network: 10.0.0.1',
+  ],
+  ...(['token_exchange', 'xaa', 'authorization_code'] as const).map((type): [string, string] => [
+    `${SHARED}outgoingAuth: {default: {type: ${type}, ${BLOCKS[type]}}}`,
+    `backends[0].sharing: sharing: shared contradicts ${type}: callers show something of their own`,
+  ]),
   [`${TWO}incomingAuth: {type: oidc}`, 'the type "oidc" needs incomingAuth.oidc'],
   [`${TWO}incomingAuth: {type: oidc, oidc: {issuer: "https://a"}}`, 'an audience is needed'],
   [`${TWO}incomingAuth: {type: anonymous, authz: {type: cedar}}`, 'needs at least one policy'],
@@ -141,4 +205,18 @@ test('a long text where another type belongs is not quoted: it may be a secret',
   const { faults } = await loadConfig(['-'], { stdin })
   expect(faults.map(({ message }) => message).join()).toMatch(/found a text/)
   expect(JSON.stringify(faults)).not.toContain('sk-123456')
+})
+
+test('strategies that can be right are served, with warnings', async () => {
+  const shared = `${SHARED}outgoingAuth: {default: {type: client_credentials, clientCredentials: {clientId: c, clientSecret: s}}}`
+  expect(await faults(shared)).toEqual([])
+  const alone =
+    'backends: [{name: a, url: "https://a/", sharing: shared}]\noutgoingAuth: {default: {type: authorization_code}}'
+  expect(await faults(alone)).toEqual([])
+  const loose = `${SHARED.replace(', sharing: shared', '')}outgoingAuth: {default: {type: token_exchange, tokenExchange: {tokenUrl: "http://localhost:1/", subjectProviderName: p}}}`
+  expect(await faults(loose)).toEqual([])
+  expect(await faults(loose, 'warning')).toEqual([
+    expect.stringContaining('without an audience'),
+    expect.stringContaining('subjectProviderName has no effect'),
+  ])
 })

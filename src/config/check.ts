@@ -1,23 +1,11 @@
 import { type Fault, fileError, warning } from './faults.ts'
 import { parseDuration } from './duration.ts'
+import { bothSpellings, type Check, issuersOf, type Look } from './look.ts'
 import { suggest } from './nearest.ts'
 import { get, getItems, keyPositionOf, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
+import { outgoingAuth } from './outgoing-checks.ts'
 import type { AuthoredConfig } from './schema.ts'
 import type { AuthoredBackend } from './schema/backends.ts'
-import { type AuthoredStrategy, STRATEGY_BLOCKS } from './schema/auth.ts'
-
-interface Look {
-  config: AuthoredConfig
-  /** Of all backends; undefined: some may come from elsewhere. */
-  names: readonly string[] | undefined
-  /** A fault at the value that `steps` leads to. */
-  error: (steps: readonly Step[], message: string, hint?: string) => void
-  /** A fault at the key that `steps` leads to. */
-  keyError: (steps: readonly Step[], message: string, hint?: string) => void
-  warn: (steps: readonly Step[], message: string, hint?: string) => void
-}
-
-type Check = (look: Look) => void
 
 /** What the schema cannot say: references that lead nowhere, contradictions, values that depend on others. */
 const CHECKS: readonly Check[] = [
@@ -312,7 +300,8 @@ function incomingAuth({ config, error, keyError }: Look): void {
       keyError([...at, key], `incomingAuth.${key} contradicts the type "${incoming.type}"`, `write type: ${key}`)
     }
   }
-  const issuers = incoming.oidc === undefined ? [] : Array.isArray(incoming.oidc) ? incoming.oidc : [incoming.oidc]
+  const placed = issuersOf(config)
+  const issuers = placed.map(({ issuer }) => issuer)
   if (new Set(issuers.map(({ subjectPrefix = '' }) => subjectPrefix)).size < issuers.length) {
     const hint = 'equal subjects of two issuers would else be one person'
     error([...at, 'oidc'], 'several issuers need a different subjectPrefix each', hint)
@@ -323,8 +312,7 @@ function incomingAuth({ config, error, keyError }: Look): void {
   if (issuers.filter(({ introspectionUrl }) => introspectionUrl !== undefined).length > 1) {
     error([...at, 'oidc'], 'only one issuer may have an introspectionUrl', 'tokens of one must not be shown to another')
   }
-  for (const [index, issuer] of issuers.entries()) {
-    const steps = Array.isArray(incoming.oidc) ? [...at, 'oidc', index] : [...at, 'oidc']
+  for (const { issuer, steps } of placed) {
     if (issuer.audience === undefined && issuer.resource === undefined && config.publicUrl === undefined) {
       error(steps, 'an audience is needed, or tokens for other services would be accepted', 'set audience or publicUrl')
     }
@@ -342,44 +330,6 @@ function incomingAuth({ config, error, keyError }: Look): void {
   }
   if (incoming.authz?.type === 'cedar' && (incoming.authz.policies ?? []).length === 0) {
     error([...at, 'authz'], 'the type "cedar" needs at least one policy', 'without one nothing is allowed')
-  }
-}
-
-function bothSpellings(block: object, steps: readonly Step[], keyError: Look['keyError']): void {
-  for (const key of Object.keys(block)) {
-    const plainKey = key.replace(/Env$/u, '')
-    if (plainKey !== key && Object.hasOwn(block, plainKey))
-      keyError([...steps, plainKey], `${plainKey} and ${key} contradict each other`, `keep ${key}`)
-  }
-}
-
-function outgoingAuth({ config, error, keyError, warn }: Look): void {
-  const { outgoingAuth: outgoing } = config
-  for (const backend of config.backends ?? []) {
-    const strategy = outgoing?.backends?.[backend.name]
-    if (backend.command !== undefined && strategy !== undefined && strategy.type !== 'unauthenticated') {
-      const message = `"${backend.name}" is a command: it is shown nothing`
-      warn(['outgoingAuth', 'backends', backend.name], message, 'give it what it needs through env')
-    }
-  }
-  const strategies: [readonly Step[], AuthoredStrategy][] = Object.entries(outgoing?.backends ?? {}).map(
-    ([name, strategy]) => [['outgoingAuth', 'backends', name], strategy],
-  )
-  if (outgoing?.default) strategies.push([['outgoingAuth', 'default'], outgoing.default])
-  for (const [steps, strategy] of strategies) {
-    const wanted = STRATEGY_BLOCKS[strategy.type]
-    if (wanted !== undefined && wanted !== 'authorizationCode' && strategy[wanted] === undefined) {
-      error(steps, `the type "${strategy.type}" needs ${wanted}`)
-    }
-    for (const block of Object.values(STRATEGY_BLOCKS)) {
-      if (block === undefined || strategy[block] === undefined) continue
-      if (block === wanted) bothSpellings(strategy[block], [...steps, block], keyError)
-      else keyError([...steps, block], `${block} contradicts the type "${strategy.type}"`)
-    }
-    const header = strategy.headerInjection
-    if (header && header.headerValue === undefined && header.headerValueEnv === undefined) {
-      error([...steps, 'headerInjection'], 'headerInjection needs headerValueEnv or headerValue')
-    }
   }
 }
 

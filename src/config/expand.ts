@@ -82,7 +82,8 @@ const malformed = (whole: string): Problem => ({
 /** Larger secrets are mistakes. */
 const MAX_REFERENCED_BYTES = 1024 * 1024
 
-function readReference(file: string, around: Surroundings): string | Problem {
+/** The text of a file without its last line break, or why there is none. */
+export function readReference(file: string, around: Surroundings): string | Problem {
   around.onRead(file)
   try {
     const bytes = readFileSync(file)

@@ -131,22 +131,25 @@ test('the transport of a url: as written, else told by its path', async () => {
   expect(config?.backends.map((backend) => backend.endpoint.kind)).toEqual(['http', 'sse', 'http', 'sse'])
 })
 
-test('header injection becomes a header; other strategies withhold the backend', async () => {
-  const text = `backends: [{name: a, url: "http://h/", headers: {x-key: old}}, {name: b, url: "http://h/"}, {name: c, url: "http://h/"}]
+const revealed = (headers: Readonly<Record<string, Secret>> | undefined) =>
+  Object.entries(headers ?? {}).map(([name, value]) => [name, value.reveal()])
+
+test('header injection becomes a header, of containers that listen too', async () => {
+  const text = `backends: [{name: a, url: "http://h/", headers: {x-key: old}}, {name: b, url: "http://h/"}, {name: c, image: i, transport: sse}, {name: d, image: i}]
 outgoingAuth:
-  default: { type: token_exchange, tokenExchange: { tokenUrl: "http://t/" } }
+  default: { type: header_injection, headerInjection: { headerName: X-Key, headerValueEnv: KEY } }
   backends:
-    a: { type: header_injection, headerInjection: { headerName: X-Key, headerValueEnv: KEY } }
     b: { type: header_injection, headerInjection: { headerName: X-Key, headerValueEnv: NONE } }
 `
   const { config, faults } = await load(text, { env: { KEY: 'secret' } })
-  const [a, b, c] = config?.backends ?? []
-  expect(
-    a?.endpoint.kind === 'http' && Object.entries(a.endpoint.headers).map(([name, value]) => [name, value.reveal()]),
-  ).toEqual([['X-Key', 'secret']])
+  const [a, b, c, d] = config?.backends ?? []
+  expect(a?.endpoint.kind === 'http' && revealed(a.endpoint.headers)).toEqual([['X-Key', 'secret']])
   expect(b?.fault).toEqual({ message: 'the variable NONE is not set', hint: 'set NONE' })
-  expect(c?.fault?.message).toBe('outgoing authentication token_exchange is not available yet')
-  expect(faults.map((fault) => fault.scope)).toEqual(['backend', 'backend'])
+  expect(c?.endpoint.kind === 'container' && revealed(c.endpoint.headers)).toEqual([['X-Key', 'secret']])
+  expect(d?.endpoint.kind === 'container' && d.endpoint.headers).toBeUndefined()
+  expect(faults.map((fault) => fault.scope)).toEqual(['backend'])
+  const broken = await load(text, { env: { KEY: 'a\r\nB: c', NONE: 'x' } })
+  expect(broken.config?.backends[0]?.fault?.message).toBe('the value of the header X-Key has a line break in it')
 })
 
 test('a header value with a line break is refused', async () => {

@@ -37,6 +37,8 @@ export interface ContainerEndpoint {
   /** How the server inside talks; `http` and `sse` listen on `port`. */
   transport: 'stdio' | 'http' | 'sse'
   port: number
+  /** Sent with every request to a server that listens. */
+  headers?: Readonly<Record<string, Secret>>
   volumes: readonly { hostPath: string; mountPath: string; readOnly: boolean }[]
 }
 

@@ -33,3 +33,8 @@ export const ANONYMOUS: Principal = { kind: 'anonymous' }
 export function principalKey(principal: Principal): string {
   return principal.kind === 'anonymous' ? 'anonymous' : principal.key
 }
+
+/** The key of somebody identified. Lists of JSON cannot be confused, whatever characters their members have. */
+export function identityKey(issuer: string, subject: string, client: string | undefined): string {
+  return JSON.stringify([issuer, subject, client ?? null])
+}

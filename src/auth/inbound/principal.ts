@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import type { Identified } from '../../model/principal.ts'
+import { identityKey } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
 import type { CheckedClaims } from './claims.ts'
 
@@ -12,7 +13,7 @@ export function identified(
 ): Identified {
   return Object.freeze<Identified>({
     kind: 'identified',
-    key: ownerKey(issuer.name, subject, client),
+    key: identityKey(issuer.name, subject, client),
     id: `${issuer.subjectPrefix}${subject}`,
     issuer: issuer.name,
     subject,
@@ -22,11 +23,6 @@ export function identified(
     expiresAt,
     proof: new Secret(token),
   })
-}
-
-/** Lists of JSON cannot be confused, whatever characters their members have. */
-function ownerKey(issuer: string, subject: string, client: string | undefined): string {
-  return JSON.stringify([issuer, subject, client ?? null])
 }
 
 function frozen<T extends JsonValue | undefined>(value: T): T {

@@ -30,10 +30,10 @@ export interface GuardedOptions {
   method?: 'GET' | 'POST'
   headers?: Readonly<Record<string, string>>
   body?: string
-  /** Plain http as well. */
-  allowHttp?: boolean
-  /** Private and loopback addresses as well; link-local and metadata addresses never. */
-  allowPrivate?: boolean
+  /** Plain http as well; `loopback`: to this machine only. */
+  allowHttp?: boolean | 'loopback'
+  /** Private and loopback addresses as well, or `loopback` alone; link-local and metadata addresses never. */
+  allowPrivate?: boolean | 'loopback'
   /** PEM: authorities in addition to those of the system. */
   ca?: string
   /** For the whole exchange, redirects included. Default: 10,000. */
@@ -99,17 +99,26 @@ async function checkedAddresses(url: URL, options: GuardedOptions, signal: Abort
   const literal = isIP(host)
   const resolve = options.resolve ?? systemResolve
   const found = literal === 0 ? await unlessAborted(resolve(host), signal) : [{ address: host, family: literal }]
-  const allowed = found.filter(({ address }) => mayDial(address, options))
+  const allowed = found.filter(({ address }) => mayDial(url, address, options))
   if (allowed.length > 0) return allowed
   if (found.length === 0) throw new FetchRefused('unreachable', `${url.host} has no address`)
   const kinds = [...new Set(found.map(({ address }) => classifyAddress(address)))].join(', ')
+  if (isLocalHttp(url, options)) {
+    throw new FetchRefused('address', `http is allowed only to this machine: ${url.host} (${kinds})`)
+  }
   throw new FetchRefused('address', `${url.host} leads to an address that is not allowed (${kinds})`)
 }
 
-function mayDial(address: string, { allowPrivate = false }: GuardedOptions): boolean {
+function mayDial(url: URL, address: string, options: GuardedOptions): boolean {
+  const { allowPrivate = false } = options
   const kind = classifyAddress(address)
-  return kind === 'public' || (allowPrivate && (kind === 'private' || kind === 'loopback'))
+  if (kind === 'loopback') return allowPrivate !== false
+  if (isLocalHttp(url, options)) return false
+  return kind === 'public' || (kind === 'private' && allowPrivate === true)
 }
+
+const isLocalHttp = (url: URL, { allowHttp }: GuardedOptions): boolean =>
+  url.protocol === 'http:' && allowHttp === 'loopback'
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()

@@ -1,6 +1,6 @@
 import { isObject } from '../../model/json.ts'
 import type { JsonObject } from '../../model/json.ts'
-import { ANONYMOUS } from '../../model/principal.ts'
+import { ANONYMOUS, identityKey } from '../../model/principal.ts'
 import type { Principal } from '../../model/principal.ts'
 import { CedarTrapped } from './cedar.ts'
 import { decide, mayBeAllowed } from './decide.ts'
@@ -89,13 +89,14 @@ export function principalOf(claims: JsonObject): Principal {
   const { sub } = claims
   if (typeof sub !== 'string') return ANONYMOUS
   const issuer = typeof claims['iss'] === 'string' ? claims['iss'] : ''
+  const client = [claims['client_id'], claims['azp']].find((name) => typeof name === 'string')
   return {
     kind: 'identified',
-    key: JSON.stringify([issuer, sub]),
+    key: identityKey(issuer, sub, client),
     id: sub,
     issuer,
     subject: sub,
-    client: undefined,
+    client,
     scopes: [],
     claims,
     expiresAt: undefined,

@@ -263,7 +263,7 @@ test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async 
   expect(JSON.stringify(result.config)).not.toContain('hush')
 })
 
-test('an outgoing strategy that is not there yet withholds its backend only', async () => {
+test('an outgoing strategy that is not offered withholds its backend only', async () => {
   const remote = object(
     'MCPRemoteProxy',
     'r',
@@ -275,7 +275,82 @@ test('an outgoing strategy that is not there yet withholds its backend only', as
   expect(result.config?.backends.map((backend) => backend.fault?.message)).toEqual([
     undefined,
     undefined,
-    'outgoing authentication "awsSts" of MCPExternalAuthConfig "sts" is not available yet',
+    'aws_sts is not available: this gateway does not sign requests for AWS',
+  ])
+})
+
+const OIDC = `incomingAuth: {type: oidc, oidcConfig: {type: inline, resourceUrl: "https://x/mcp", inline: {issuer: "https://i", clientId: gateway, audience: v}}}`
+const remote = (name: string, config: string) =>
+  object(
+    'MCPRemoteProxy',
+    name,
+    `{groupRef: tools, remoteURL: "https://${name}/mcp", externalAuthConfigRef: {name: ${config}}}`,
+  )
+const SECRET = `---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hush}\n`
+
+test('exchanges of custom resources become credentials, with their secrets', async () => {
+  const text =
+    GROUP +
+    server(OIDC) +
+    remote('te', 'exchange') +
+    object(
+      'MCPExternalAuthConfig',
+      'exchange',
+      '{type: tokenExchange, tokenExchange: {tokenUrl: "https://i/token", clientId: c, clientSecretRef: {name: s, key: k}, audience: a, subjectTokenType: jwt, externalTokenHeaderName: X-Up}}',
+    ) +
+    remote('xa', 'jag') +
+    object(
+      'MCPExternalAuthConfig',
+      'jag',
+      '{type: xaa, xaa: {idpTokenUrl: "https://i/token", idpClientId: c, idpClientSecretRef: {name: s, key: k}, targetTokenUrl: "https://t/token", targetClientId: d, targetClientSecretRef: {name: s, key: k}, targetAudience: "https://t", targetResource: "https://xa/mcp", scopes: [f], subjectTokenType: "urn:ietf:params:oauth:token-type:id_token"}}',
+    ) +
+    SECRET
+  const result = await load(text)
+  expect(errors(result)).toEqual([])
+  expect(result.faults.map(({ message }) => message)).toEqual([
+    'externalTokenHeaderName is not supported: the exchanged token is shown in Authorization',
+  ])
+  const [te, xa] = result.config?.backends.map(({ credential }) => credential) ?? []
+  expect(te).toMatchObject({
+    kind: 'token_exchange',
+    tokenUrl: 'https://i/token',
+    client: { id: 'c' },
+    audience: 'a',
+    subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt',
+  })
+  expect(xa).toMatchObject({
+    kind: 'id_jag',
+    idp: { tokenUrl: 'https://i/token', client: { id: 'c' } },
+    target: { tokenUrl: 'https://t/token', client: { id: 'd' }, audience: 'https://t', resource: 'https://xa/mcp' },
+    scopes: ['f'],
+    subjectTokenType: 'id_token',
+  })
+  const secrets = [
+    te?.kind === 'token_exchange' && te.client,
+    ...(xa?.kind === 'id_jag' ? [xa.idp.client, xa.target.client] : []),
+  ]
+  expect(secrets.map((client) => client && client.secret?.reveal())).toEqual(['hush', 'hush', 'hush'])
+  expect(JSON.stringify(result.config)).not.toContain('hush')
+})
+
+test('an exchange withholds its backend where callers have no tokens, and where its Secret is missing', async () => {
+  const config = (name: string, secret: string) =>
+    object(
+      'MCPExternalAuthConfig',
+      name,
+      `{type: tokenExchange, tokenExchange: {tokenUrl: "https://i/token", clientId: c, clientSecretRef: {name: ${secret}, key: k}, audience: a}}`,
+    )
+  const parts =
+    GROUP + remote('te', 'good') + config('good', 's') + remote('no', 'bad') + config('bad', 'gone') + SECRET
+  const anonymous = await load(parts)
+  expect(anonymous.config?.backends.map(({ fault }) => fault?.message)).toEqual([
+    'token_exchange needs incomingAuth of type oidc: otherwise callers show no token to exchange',
+    'Secret "gone" is not among the files',
+  ])
+  const oidc = await load(parts + server(OIDC))
+  expect(oidc.config?.backends.map(({ fault }) => fault?.message)).toEqual([
+    undefined,
+    'Secret "gone" is not among the files',
   ])
 })
 

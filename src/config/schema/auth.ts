@@ -6,6 +6,14 @@ const secretPair = (what: string) => ({
   clientSecretEnv: variable().optional().describe(`Environment variable that holds the client secret ${what}.`),
 })
 
+/** Keys by which the gateway proves itself at a token endpoint with a key instead of a secret. */
+const privateKeyPair = (what: string) => ({
+  privateKeyEnv: variable()
+    .optional()
+    .describe(`Environment variable that holds the private key ${what} (PEM): private_key_jwt instead of a secret.`),
+  privateKeyFile: path().optional().describe(`PEM file of the private key ${what}, instead of privateKeyEnv.`),
+})
+
 const oidcSchema = z.strictObject({
   issuer: url().describe('Issuer of the tokens; its discovery document is read unless jwksUrl is given. Required.'),
   audience: z.string().optional().describe('Audience that a token must name. Required, or set publicUrl.'),
@@ -65,6 +73,9 @@ export const incomingAuthSchema = z.strictObject({
   authz: authzSchema.optional().describe('What a known client may see and do. Default: everything.'),
 })
 
+const allowPrivateIp = () =>
+  z.boolean().optional().describe("Allow what the backend's metadata names to be at a private address. Default: false.")
+
 /** The block that a strategy of a given type is configured by. */
 export const STRATEGY_BLOCKS = {
   unauthenticated: undefined,
@@ -92,42 +103,53 @@ const strategySchema = z.strictObject({
     .describe('Sends a fixed header.'),
   tokenExchange: z
     .strictObject({
-      tokenUrl: url().describe('Token endpoint. Required.'),
-      clientId: z.string().optional().describe('Client id at the token endpoint.'),
+      tokenUrl: url().describe('Token endpoint; https, or on this machine. Required.'),
+      clientId: name().optional().describe('Client id at the token endpoint.'),
       ...secretPair('at the token endpoint'),
+      ...privateKeyPair('for the token endpoint'),
       audience: z.string().optional().describe('Audience of the token that is asked for.'),
       scopes: texts().optional().describe('Scopes that are asked for. Default: [].'),
-      subjectTokenType: z
-        .string()
+      subjectTokenType: text('access_token, id_token, jwt, or a URN', /^(access_token|id_token|jwt|urn:\S+)$/u)
         .optional()
         .describe('access_token, id_token, jwt, or a URN of RFC 8693. Default: access_token.'),
-      subjectProviderName: z.string().optional().describe('Upstream provider whose token is exchanged.'),
+      subjectProviderName: z
+        .string()
+        .optional()
+        .describe("Has no effect: what is exchanged is always the caller's token."),
     })
     .optional()
     .describe("Exchanges the caller's token (RFC 8693)."),
   clientCredentials: z
     .strictObject({
-      tokenUrl: url().describe('Token endpoint. Required.'),
-      clientId: z.string().describe('Client id. Required.'),
+      tokenUrl: url()
+        .optional()
+        .describe("Token endpoint; https, or on this machine. Default: found from the backend's metadata."),
+      clientId: name().describe('Client id. Required.'),
       ...secretPair('at the token endpoint'),
+      ...privateKeyPair('for the token endpoint'),
       scopes: texts().optional().describe('Scopes that are asked for. Default: [].'),
       audience: z.string().optional().describe('Audience of the token that is asked for.'),
+      allowPrivateIp: allowPrivateIp(),
     })
     .optional()
     .describe("Shows a token of the gateway's own (OAuth client credentials)."),
   authorizationCode: z
     .strictObject({
-      issuer: url().optional().describe("Authorization server. Default: found from the backend's metadata."),
-      clientId: z.string().optional().describe('Client id. Default: registered by the gateway.'),
+      issuer: url()
+        .optional()
+        .describe("Authorization server; https, or on this machine. Default: found from the backend's metadata."),
+      clientId: name().optional().describe('Client id. Default: registered by the gateway.'),
       ...secretPair('of that client'),
+      ...privateKeyPair('of that client'),
       scopes: texts().optional().describe('Scopes that are asked for. Default: those the backend names.'),
+      allowPrivateIp: allowPrivateIp(),
     })
     .optional()
     .describe('Each user signs in once; their token is shown.'),
   upstreamInject: z
     .strictObject({ providerName: z.string().describe('Upstream provider whose token is shown. Required.') })
     .optional()
-    .describe("Shows the caller's token of an upstream provider."),
+    .describe("Shows the caller's token of an upstream provider. Not available: use authorizationCode."),
   awsSts: z
     .strictObject({
       region: name().describe('AWS region. Required.'),
@@ -150,29 +172,52 @@ const strategySchema = z.strictObject({
       subjectProviderName: z.string().optional().describe('Upstream provider whose token is used.'),
     })
     .optional()
-    .describe('Assumes an AWS role and signs requests.'),
+    .describe('Assumes an AWS role and signs requests. Not available: run a signing proxy.'),
   xaa: z
     .strictObject({
-      idpTokenUrl: url().describe("Identity provider's token endpoint. Required."),
-      idpClientId: z.string().optional().describe('Client id at the identity provider.'),
+      idpTokenUrl: url().describe("Identity provider's token endpoint; https, or on this machine. Required."),
+      idpClientId: name().optional().describe('Client id at the identity provider.'),
       idpClientSecret: z
         .string()
         .optional()
         .describe('Client secret at the identity provider. Prefer idpClientSecretEnv.'),
       idpClientSecretEnv: variable().optional().describe('Environment variable that holds it.'),
-      targetTokenUrl: url().describe("Target's token endpoint. Required."),
-      insecureTargetTokenUrl: z.boolean().optional().describe('Allow plain http there. Default: false.'),
-      targetClientId: z.string().optional().describe('Client id at the target.'),
+      idpPrivateKeyEnv: variable()
+        .optional()
+        .describe('Environment variable that holds the private key for it (PEM): private_key_jwt instead of a secret.'),
+      idpPrivateKeyFile: path().optional().describe('PEM file of the private key for it, instead of idpPrivateKeyEnv.'),
+      targetTokenUrl: url().describe("Target's token endpoint; https, or on this machine. Required."),
+      insecureTargetTokenUrl: z
+        .boolean()
+        .optional()
+        .describe('Has no effect: plain http is taken on this machine, and nowhere else.'),
+      targetClientId: name().optional().describe('Client id at the target.'),
       targetClientSecret: z.string().optional().describe('Client secret at the target. Prefer targetClientSecretEnv.'),
       targetClientSecretEnv: variable().optional().describe('Environment variable that holds it.'),
-      targetAudience: name().describe("Target's audience. Required."),
-      targetResource: z.string().optional().describe("Target's resource."),
+      targetPrivateKeyEnv: variable()
+        .optional()
+        .describe('Environment variable that holds the private key for it (PEM): private_key_jwt instead of a secret.'),
+      targetPrivateKeyFile: path()
+        .optional()
+        .describe('PEM file of the private key for it, instead of targetPrivateKeyEnv.'),
+      targetAudience: name().describe("Issuer of the target's authorization server. Required."),
+      targetResource: z.string().optional().describe("Target's resource: the address that its tokens are for."),
       scopes: texts().optional().describe('Scopes that are asked for. Default: [].'),
-      subjectProviderName: z.string().optional().describe('Upstream provider whose token is used.'),
-      subjectTokenType: z.string().optional().describe('Only id_token. Default: id_token.'),
+      subjectProviderName: z
+        .string()
+        .optional()
+        .describe('Has no effect: the identity is that of the caller, by the issuer of incomingAuth.'),
+      subjectTokenType: text(
+        'id_token, access_token, jwt, or one of them as a URN',
+        /^(urn:ietf:params:oauth:token-type:)?(id_token|access_token|jwt)$/u,
+      )
+        .optional()
+        .describe(
+          "id_token: of the caller's sign-in at the connect page. access_token, jwt: what the caller shows. Default: id_token.",
+        ),
     })
     .optional()
-    .describe('Cross-application access in two hops.'),
+    .describe('Enterprise-managed authorization: an assertion of the identity provider for a token of the target.'),
   obo: z
     .strictObject({
       tokenUrl: url().optional().describe('Token endpoint.'),
@@ -188,7 +233,7 @@ const strategySchema = z.strictObject({
         .describe('Seconds before expiry at which a token is renewed. Default: 0.'),
     })
     .optional()
-    .describe('On-behalf-of exchange.'),
+    .describe('On-behalf-of exchange. Not available: use tokenExchange.'),
 })
 
 export type AuthoredStrategy = z.infer<typeof strategySchema>
@@ -202,4 +247,11 @@ export const outgoingAuthSchema = z.strictObject({
     ),
   default: strategySchema.optional().describe('For backends that are not named. Default: unauthenticated.'),
   backends: z.record(z.string(), strategySchema).optional().describe('By backend name. Default: {}.'),
+  store: z
+    .strictObject({
+      provider: z.enum(['memory', 'file']).describe('memory: until the gateway stops. Required.'),
+      path: path().optional().describe('The file, encrypted. Default: $XDG_STATE_HOME/vmcp/credentials.'),
+    })
+    .optional()
+    .describe('Where the tokens of users who signed in are kept. Default: file.'),
 })

@@ -38,10 +38,22 @@ export interface RunningProvider {
   close(): Promise<void>
 }
 
+export interface ProviderOptions {
+  /** Client id metadata documents by their address, which is the id of the client; the provider is given them unfetched. */
+  clientDocuments?: ReadonlyMap<string, object>
+  /** Scopes that it knows besides its own: what clients may name when they register. */
+  scopes?: readonly string[]
+  /** Everybody who may refresh gets a refresh token, asked for or not. */
+  refreshes?: boolean
+  /** Of the confidential client. Default: `http://127.0.0.1/callback`. */
+  redirectUris?: readonly string[]
+}
+
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA']
 /** Seconds. */
 const TTL = {
-  AccessToken: 600,
+  AccessToken: (_context: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) =>
+    token.resourceServer?.accessTokenTTL ?? 600,
   AuthorizationCode: 60,
   ClientCredentials: 600,
   Grant: 600,
@@ -53,7 +65,7 @@ const TTL = {
 const CLIENT = { id: 'gateway', secret: 'a-secret-of-the-gateway:/+' }
 
 /** A real `oidc-provider` on loopback: discovery, key set, introspection, revocation, registration and code flow. */
-export async function startProvider(tls?: Certified): Promise<RunningProvider> {
+export async function startProvider(tls?: Certified, options: ProviderOptions = {}): Promise<RunningProvider> {
   let generation = 0
   const newKeys = async () => {
     generation++
@@ -77,7 +89,7 @@ export async function startProvider(tls?: Certified): Promise<RunningProvider> {
   // The store of the package is one for the process, so tokens outlive the exchange of the provider.
   const renew = (): Provider => {
     const all = [...keys.values(), ...retired].map(({ privateJwk }) => privateJwk)
-    const provider = quietly(() => new Provider(issuer, configuration(all, resources)))
+    const provider = quietly(() => new Provider(issuer, configuration(all, resources, options)))
     const callback = provider.callback()
     handle = (request, response) => {
       if (request.url?.startsWith('/interaction/')) void consent(provider, request, response)
@@ -146,20 +158,32 @@ function resourceInfo(resources: ReadonlyMap<string, ResourceTokens>, resource: 
   }
 }
 
-function configuration(jwks: object[], resources: ReadonlyMap<string, ResourceTokens>): object {
+function configuration(
+  jwks: object[],
+  resources: ReadonlyMap<string, ResourceTokens>,
+  { clientDocuments, refreshes, scopes = [], redirectUris = ['http://127.0.0.1/callback'] }: ProviderOptions,
+): object {
+  const given = (url: string): Response => {
+    const document = clientDocuments?.get(url)
+    return document ? Response.json(document) : new Response('', { status: 404 })
+  }
+  const mayRefresh = (_context: unknown, client: { grantTypeAllowed(type: string): boolean }): boolean =>
+    client.grantTypeAllowed('refresh_token')
   return {
+    ...(clientDocuments && { fetch: async (url: URL | string) => given(String(url)) }),
+    ...(refreshes && { issueRefreshToken: mayRefresh }),
     clients: [
       {
         client_id: CLIENT.id,
         client_secret: CLIENT.secret,
         grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
-        redirect_uris: ['http://127.0.0.1/callback'],
+        redirect_uris: redirectUris,
         response_types: ['code'],
       },
     ],
     jwks: { keys: jwks },
     cookies: { keys: ['a key for tests'] },
-    scopes: ['openid', 'offline_access'],
+    scopes: ['openid', 'offline_access', ...scopes],
     findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id, groups: ['staff'] }) }),
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     features: {
@@ -168,6 +192,7 @@ function configuration(jwks: object[], resources: ReadonlyMap<string, ResourceTo
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: () => true },
       registration: { enabled: true },
+      ...(clientDocuments && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,

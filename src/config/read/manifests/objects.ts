@@ -70,7 +70,7 @@ const MAPS = new Set(
   words(`
     incomingAuth outgoingAuth config headerForward toolsOverride sessionStorage oidcConfig oidcConfigRef authzConfig
     authzConfigRef inline configMap kubernetes kubernetesServiceAccount tokenExchange headerInjection bearerToken
-    addPlaintextHeaders aggregation operational`),
+    xaa addPlaintextHeaders aggregation operational`),
 )
 const REFERENCES = new Set(words('groupRef toolConfigRef externalAuthConfigRef'))
 /** Of these only some values mean something. */

@@ -1,3 +1,4 @@
+import { UNAVAILABLE } from '../../credentials.ts'
 import { fileError, warning } from '../../faults.ts'
 import {
   get,
@@ -109,8 +110,17 @@ function externalStrategy(manifests: Manifests, config: ManifestObject): Strateg
   const at = get(config.spec, 'type')?.at ?? config.at
   const convert = Object.hasOwn(EXTERNAL, type) ? EXTERNAL[type] : undefined
   if (convert) return convert(manifests, config, getMap(config.spec, type) ?? map(at))
-  const message = `outgoing authentication "${type}" of MCPExternalAuthConfig "${config.name}" is not available yet`
+  const known = Object.hasOwn(UNCONVERTED, type) ? UNCONVERTED[type] : undefined
+  if (known) return { kind: 'withheld', ...known, at }
+  const message = `outgoing authentication "${type}" of MCPExternalAuthConfig "${config.name}" is not available`
   return { kind: 'withheld', message, hint: `there is ${Object.keys(EXTERNAL).join(', ')}`, at }
+}
+
+/** The names that custom resources have for strategies that are not offered. */
+const UNCONVERTED: Readonly<Record<string, { message: string; hint: string }>> = {
+  upstreamInject: UNAVAILABLE.upstream_inject,
+  awsSts: UNAVAILABLE.aws_sts,
+  obo: UNAVAILABLE.obo,
 }
 
 type Convert = (manifests: Manifests, config: ManifestObject, block: LocatedMap) => Strategy
@@ -122,18 +132,36 @@ const EXTERNAL: Readonly<Record<string, Convert>> = {
   bearerToken: (manifests, config, block) =>
     header(manifests, config, scalar('Authorization', block.at), get(block, 'tokenSecretRef'), 'Bearer '),
   tokenExchange: (manifests, config, block) => {
-    const exchange = map(
-      block.at,
-      [...block.entries].filter(([key]) => key !== 'clientSecretRef' && key !== 'externalTokenHeaderName'),
-    )
-    const reference = get(block, 'clientSecretRef')
-    if (reference) {
-      const secret = readSecret(manifests, reference, config.namespace)
-      if ('missing' in secret) return missing(secret.missing, reference.at)
-      put(exchange, 'clientSecret', scalar(secret.value, reference.at))
+    const name = get(block, 'externalTokenHeaderName')
+    if (name) {
+      const message = 'externalTokenHeaderName is not supported: the exchanged token is shown in Authorization'
+      manifests.faults.push(warning(name.at, message, 'the backend must take it there'))
     }
-    return { kind: 'strategy', node: strategy('token_exchange', 'tokenExchange', exchange) }
+    return withSecrets(manifests, config, block, 'token_exchange', 'tokenExchange', ['externalTokenHeaderName'])
   },
+  xaa: (manifests, config, block) => withSecrets(manifests, config, block, 'xaa', 'xaa'),
+}
+
+/** A block whose `...SecretRef` keys become the secrets themselves; keys in `without` are left out. */
+function withSecrets(
+  manifests: Manifests,
+  config: ManifestObject,
+  block: LocatedMap,
+  type: string,
+  key: string,
+  without: readonly string[] = [],
+): Strategy {
+  const result = map(block.at)
+  for (const [name, entry] of block.entries) {
+    if (without.includes(name)) continue
+    if (!name.endsWith('SecretRef')) put(result, name, entry.value, entry.at)
+    else {
+      const secret = readSecret(manifests, entry.value, config.namespace)
+      if ('missing' in secret) return missing(secret.missing, entry.value.at)
+      put(result, name.replace(/Ref$/u, ''), scalar(secret.value, entry.value.at), entry.at)
+    }
+  }
+  return { kind: 'strategy', node: strategy(type, key, result) }
 }
 
 function header(

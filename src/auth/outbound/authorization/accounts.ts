@@ -1,0 +1,47 @@
+import type { BackendSpec } from '../../../model/backend.ts'
+import type { GuardedFetch } from '../../net/guarded-fetch.ts'
+import { revoke } from './revocation.ts'
+import { type Store, type StoredLogin, type StoredToken, withoutLogins, withoutTokens } from './store.ts'
+
+/** One sign-in that is kept. */
+export interface Account {
+  readonly backend: string
+  /** Key of the principal, or `local`. */
+  readonly subject: string
+  readonly issuer: string
+  readonly scopes: readonly string[]
+  /** Milliseconds since the epoch; absent: the server did not say. */
+  readonly expiresAt?: number
+  readonly canRefresh: boolean
+}
+
+export function accountOf(kept: StoredToken | StoredLogin): Account {
+  const { backend, subject, issuer, expiresAt, refresh } = kept
+  return {
+    backend,
+    subject,
+    issuer,
+    scopes: 'scopes' in kept ? kept.scopes : ['openid'],
+    ...(expiresAt !== undefined && { expiresAt }),
+    canRefresh: refresh !== undefined,
+  }
+}
+
+/** Forgets first: what cannot be revoked must not stay. `spec`: the backend as configured, if it still is. */
+export async function signOut(
+  spec: BackendSpec | undefined,
+  backend: string,
+  subject: string,
+  { store, fetch }: { store: Store; fetch: GuardedFetch },
+): Promise<boolean> {
+  const isMeant = (kept: StoredToken | StoredLogin): boolean => kept.backend === backend && kept.subject === subject
+  let lost: readonly StoredToken[] = []
+  let found = false
+  await store.update((state) => {
+    lost = Object.values(state.tokens).filter(isMeant)
+    found = lost.length > 0 || Object.values(state.logins).some(isMeant)
+    return found ? withoutLogins(withoutTokens(state, isMeant), isMeant) : state
+  })
+  await Promise.all(lost.map((token) => revoke(spec, token, fetch).catch(() => {})))
+  return found
+}

@@ -1,0 +1,82 @@
+import type { BackendSpec } from '../../../model/backend.ts'
+import type { ConsentNeeded } from '../../../model/credential.ts'
+import type { Principal } from '../../../model/principal.ts'
+import { Secret } from '../../../model/secret.ts'
+import type { Owner } from './authorization-code.ts'
+import type { Consent, Consents } from './consents.ts'
+import { createListeners } from './listeners.ts'
+import type { Login } from './login.ts'
+import { loginKey, type Store, type StoredLogin, withLogin, withoutLogins } from './store.ts'
+import { unavailable } from './unavailable.ts'
+
+export interface IdTokensParts {
+  readonly store: Store
+  readonly now: () => number
+  readonly consents: Consents
+  readonly logins: ReadonlyMap<string, Login>
+  readonly ownerOf: (principal: Principal) => Owner | undefined
+  readonly consentNeeded: (consent: Consent) => ConsentNeeded
+}
+
+/** ID tokens of users who have signed in at the issuer of their inbound tokens. */
+export interface IdTokens {
+  /** Kept, or renewed. `backend`: for which one it is. Throws `ConsentNeeded`, `CREDENTIAL_UNAVAILABLE`. */
+  of(principal: Principal, backend: BackendSpec): Promise<Secret>
+  readonly subscribe: (listener: (subject: string | undefined) => void) => () => void
+}
+
+/** What is shown to an identity provider must live long enough for it. */
+const MARGIN_MS = 60_000
+
+export function createIdTokens(parts: IdTokensParts): IdTokens {
+  const { store, now, consents, logins } = parts
+  const listeners = createListeners<[string | undefined]>()
+
+  const isFresh = ({ expiresAt }: StoredLogin): boolean => expiresAt > now() + MARGIN_MS
+
+  /** `undefined`: the user has to sign in again. */
+  async function renewed(key: string, login: Login, expected: string): Promise<StoredLogin | undefined> {
+    return store.exclusively(key, async () => {
+      const kept = (await store.read()).logins[key]
+      if (!kept || isFresh(kept)) return kept
+      const next = kept.refresh === undefined ? undefined : await refreshed(kept, kept.refresh, login, expected)
+      await store.update((state) => (next ? withLogin(state, next) : withoutLogins(state, (one) => one === kept)))
+      return next
+    })
+  }
+
+  async function refreshed(kept: StoredLogin, refresh: string, login: Login, expected: string) {
+    try {
+      const { subject, idToken, refresh: next, expiresAt } = await login.renew(new Secret(refresh))
+      if (subject !== expected) return undefined
+      return { ...kept, idToken: idToken.reveal(), refresh: next?.reveal() ?? refresh, expiresAt }
+    } catch {
+      // Whatever is wrong at the issuer, a sign-in there settles it or tells the user.
+      return undefined
+    }
+  }
+
+  store.subscribe((state, before) => {
+    for (const login of [...Object.values(state.logins), ...Object.values(before.logins)]) {
+      const key = loginKey(login)
+      if ((state.logins[key] === undefined) !== (before.logins[key] === undefined)) listeners.call(login.subject)
+    }
+  })
+
+  return {
+    async of(principal, backend) {
+      const owner = parts.ownerOf(principal)
+      if (owner?.person.kind !== 'user') {
+        throw unavailable(`the backend "${backend.id}" needs to know the user, which takes incomingAuth of type oidc`)
+      }
+      const { subject, person } = owner
+      const login = logins.get(person.issuer)
+      const key = loginKey({ issuer: person.issuer, subject, backend: backend.id })
+      const kept = login && (await store.read()).logins[key]
+      const good = kept && (isFresh(kept) ? kept : await renewed(key, login, person.subject))
+      if (good) return new Secret(good.idToken)
+      throw parts.consentNeeded(consents.ask({ ...owner, backend, aim: 'login', scopes: [] }))
+    },
+    subscribe: listeners.add,
+  }
+}

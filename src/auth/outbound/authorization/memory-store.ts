@@ -1,0 +1,21 @@
+import { createListeners } from './listeners.ts'
+import { EMPTY, type State, type Store } from './store.ts'
+import { createTurns } from './turns.ts'
+
+/** What is kept ends with the process. */
+export function createMemoryStore(): Store {
+  const listeners = createListeners<[State, State]>()
+  const turns = createTurns()
+  let state = EMPTY
+  return {
+    read: async () => state,
+    async update(change) {
+      const before = state
+      state = change(state)
+      if (state !== before) listeners.call(state, before)
+    },
+    exclusively: turns,
+    subscribe: listeners.add,
+    close() {},
+  }
+}

@@ -1,0 +1,73 @@
+import type { Credential, CredentialSpec } from '../../model/credential.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { Identified, Principal } from '../../model/principal.ts'
+import type { Secret } from '../../model/secret.ts'
+import { WRITTEN } from '../net/reach.ts'
+import { createKeptTokens, type Obtained } from './kept-token.ts'
+import { isKeyOf, notEcho, NOTHING, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
+import { createTokenEndpoint, type EndpointParts } from './token-endpoint.ts'
+
+export type IdJagSpec = Extract<CredentialSpec, { kind: 'id_jag' }>
+
+export interface IdJagDeps extends EndpointParts {
+  /** For `subjectTokenType: 'id_token'`. Throws, or rejects with, `ConsentNeeded` when the user must sign in first. */
+  idTokenOf: (principal: Principal) => Secret | Promise<Secret>
+  /** Tells whose ID token has come or gone (`Credential.subscribe`). Absent: nobody's does. */
+  subscribe?: Credential['subscribe']
+}
+
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+/**
+ * Enterprise-managed authorization: the identity provider, which knows the caller, grants an assertion (ID-JAG) that the
+ * authorization server of the backend gives a token for. Kept per subject, never longer than the caller's own token.
+ */
+export function createIdJag(spec: IdJagSpec, deps: IdJagDeps): Credential {
+  const { idp, target, scopes, subjectTokenType } = spec
+  const provider = createTokenEndpoint({ url: idp.tokenUrl, reach: WRITTEN, client: idp.client }, deps)
+  const server = createTokenEndpoint(
+    { url: target.tokenUrl, reach: WRITTEN, client: target.client, issuer: target.audience },
+    deps,
+  )
+  const kept = createKeptTokens<Identified>({ obtain, ...(deps.now && { now: deps.now }) })
+
+  async function obtain(principal: Identified): Promise<Obtained> {
+    const subject = subjectTokenType === 'id_token' ? await deps.idTokenOf(principal) : proofOf(principal)
+    const assertion = await provider({
+      type: TOKEN_EXCHANGE,
+      parameters: {
+        requested_token_type: tokenType('id-jag'),
+        audience: target.audience,
+        resource: target.resource,
+        subject_token: subject.reveal(),
+        subject_token_type: tokenType(subjectTokenType),
+      },
+      scopes,
+      use: 'n_a',
+    })
+    if (assertion.issuedType !== tokenType('id-jag')) {
+      throw new GatewayError('CREDENTIAL_UNAVAILABLE', 'the identity provider returned something else than an ID-JAG')
+    }
+    notEcho(assertion, subject)
+    const parameters = { assertion: assertion.value.reveal() }
+    const token = await server({ type: JWT_BEARER, parameters, scopes })
+    if (principal.proof) notEcho(token, principal.proof)
+    return { token: notEcho(token, subject), notAfter: principal.expiresAt }
+  }
+
+  return {
+    perCaller: true,
+    headers(principal) {
+      return principal.kind === 'anonymous' ? NOTHING : kept.headers(subjectKey(principal), principal)
+    },
+    async refused(principal, answer) {
+      if (principal.kind === 'anonymous' || answer.status !== 401) return false
+      return kept.replace(subjectKey(principal), principal, answer.shown)
+    },
+    subscribe: (listener) =>
+      deps.subscribe?.((key) => {
+        kept.forget((kept) => key === undefined || isKeyOf(key, kept))
+        listener(key)
+      }) ?? (() => {}),
+  }
+}

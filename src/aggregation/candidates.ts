@@ -16,7 +16,7 @@ export interface Candidate {
   native: string
   /** The name after overrides and before prefixes: what filters and strategies look at. */
   base: string
-  /** Overrides applied, name as received. Undefined: only a claim speaks for it, its backend has not answered. */
+  /** Overrides applied, name as received. Undefined: its backend has not answered and only a claim speaks for it, or it is withheld. */
   definition: JsonObject | undefined
   visibility: Visibility
 }
@@ -52,6 +52,9 @@ export function collect(
       } else {
         offer.byNative.set(native, offer.reader(native, definition))
       }
+    }
+    for (const native of contribution.reserved?.[kind.list] ?? []) {
+      if (!offer.byNative.has(native)) offer.byNative.set(native, offer.reader(native, undefined))
     }
     if (kind.list === 'tools') notes.push(...settingsWithoutEffect(contribution, offer, settings))
   }

@@ -1,5 +1,7 @@
 import type { Catalogue, Conflict, Entry } from '../model/catalogue.ts'
 import type { BackendId } from '../model/ids.ts'
+import type { Contribution } from './contribution.ts'
+import { KINDS, type Kind as Row } from './kinds.ts'
 import { guardName } from './names.ts'
 
 /**
@@ -22,9 +24,13 @@ export function claimedName(kind: Kind, key: string): string | undefined {
 /**
  * The claims after this catalogue: its own names, and those that it withholds from their owners. A backend without any entry in it
  * may only be silent, so it keeps what it had; the others lose what they no longer offer, which also bounds the memory that a
- * backend with changing names can take.
+ * backend with changing names can take. What is `reserved` in the contributions counts as offered.
  */
-export function claimsOf(catalogue: Catalogue, previous: Claims): Claims {
+export function claimsOf(
+  catalogue: Catalogue,
+  previous: Claims,
+  contributions: readonly Pick<Contribution, 'backend' | 'reserved'>[] = [],
+): Claims {
   const claims = new Map<string, { backend: BackendId; native: string }>()
   const present = new Set<BackendId>()
   const add = (kind: Kind, entries: ReadonlyMap<string, Entry>) => {
@@ -42,9 +48,17 @@ export function claimsOf(catalogue: Catalogue, previous: Claims): Claims {
       .filter((conflict) => conflict.withheld)
       .map(({ kind, name }) => claimKey(kind, kind === 'tool' ? guardName(name) : name)),
   )
+  const reserved = new Set<string>()
+  for (const { backend, reserved: names } of contributions) {
+    for (const { list, kind } of Object.values<Row>(KINDS)) {
+      for (const native of names?.[list] ?? []) reserved.add(JSON.stringify([kind, backend, native]))
+    }
+  }
+  const isReserved = (key: string, { backend, native }: { backend: BackendId; native: string }): boolean =>
+    reserved.has(JSON.stringify([key.slice(0, key.indexOf(' ')), backend, native]))
   for (const [key, claim] of previous) {
     if (claims.has(key)) continue
-    if (!present.has(claim.backend) || withheld.has(key)) claims.set(key, claim)
+    if (!present.has(claim.backend) || withheld.has(key) || isReserved(key, claim)) claims.set(key, claim)
   }
   return claims
 }

@@ -24,7 +24,7 @@ export async function createGateway(config: GatewayConfig, telemetry: Telemetry 
   const { set, faults } = await preparePolicies(config)
   const wrong = faults.find(({ severity }) => severity === 'error')
   if (wrong) throw new Error(`incomingAuth.authz: ${wrong.message}`)
-  return new Gateway(config, identity, telemetry, set)
+  return new Gateway(config, identity, telemetry, { policies: set })
 }
 
 /** Opens the HTTP door. Rejects when the port is taken. End it with `door.stop()`, then `door.destroy()`. */

@@ -2,10 +2,14 @@ import type { BackendSpec, BackendState, Era, Health, NativeLists } from '../mod
 import type { Caller, ClientPort } from '../model/call.ts'
 import type { ListKind } from '../model/catalogue.ts'
 import { Cancellation } from '../model/cancellation.ts'
+import type { Credential } from '../model/credential.ts'
+import { ConsentNeeded } from '../model/credential.ts'
+import type { ErrorCode } from '../model/errors.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import { principalKey } from '../model/principal.ts'
 import { NO_PROFILE } from '../model/profile.ts'
 import type { FailureSettings } from '../model/settings.ts'
 import type { Identity } from '../protocol/translate.ts'
@@ -19,10 +23,12 @@ import { isOutdated, mayHaveChanged } from './offer/lists-age.ts'
 import type { Listing } from './offer/lists.ts'
 import { fetchLists } from './offer/lists.ts'
 import type { PoolSettings, Slot } from './connections/pool.ts'
-import { ProfileLists } from './offer/profile-lists.ts'
+import type { Apart, Audience } from './offer/apart.ts'
+import { AudienceLists } from './offer/audience-lists.ts'
 import type { UpdateListener } from './following/subscriptions.ts'
 import { Subscriptions } from './following/subscriptions.ts'
 import { Supervisor } from './supervisor.ts'
+import { isTurnedAway } from './turned-away.ts'
 
 export interface BackendOptions {
   identity: Identity
@@ -33,12 +39,15 @@ export interface BackendOptions {
   /** The legacy client that is behind an owner, while its session lives. */
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   tasksOf: (backend: BackendId) => TaskNames
+  credentials: CredentialSource
 }
 
-/** Who sees something of their own: one owner, who can do what its profile says, or all callers of a profile. */
-export interface Apart {
-  owner?: OwnerKey
-  profile: string
+/** Where credentials come from. */
+export interface CredentialSource {
+  /** Another one where they would be others. */
+  readonly key: string
+  /** What a backend is shown of its callers. `undefined`: nothing besides fixed headers. */
+  for: (spec: BackendSpec) => Credential | undefined
 }
 
 /** One upstream server, called over the right connection. It costs only itself when it fails. */
@@ -48,9 +57,10 @@ export class Backend {
   readonly #supervisor: Supervisor
   readonly #health: HealthChecks
   readonly #breaker: Breaker
-  readonly #profileLists: ProfileLists
+  readonly #audienceLists: AudienceLists
   readonly #subscriptions: Subscriptions
   readonly #apartListeners = new Set<(apart: Apart) => void>()
+  readonly #unsubscribe: (() => void) | undefined
 
   constructor(spec: BackendSpec, options: BackendOptions) {
     const { identity, telemetry, maxMessageBytes, failure, clientOf, tasksOf } = options
@@ -58,12 +68,14 @@ export class Backend {
       for (const listener of this.#apartListeners) listener(apart)
     }
     this.spec = spec
+    const credential = options.credentials.for(spec)
     this.#breaker = new Breaker(failure.circuitBreaker)
     this.#connections = new Connections(
       spec,
       options.pool,
       {
         backend: spec.id,
+        credential,
         identity,
         telemetry,
         maxMessageBytes,
@@ -74,7 +86,7 @@ export class Backend {
         onGap: (leg) => this.#subscriptions.gap(leg),
         onGone: (leg) => this.#subscriptions.lost(leg),
         onLost: (error) => this.#supervisor.onLost(error),
-        listsFor: (profile) => this.#profileLists.get(profile) ?? this.lists,
+        listsFor: (audience) => this.#audienceLists.get(this.#known(audience)) ?? this.lists,
         relisted: () => this.#relisted(),
       },
       tell,
@@ -84,19 +96,22 @@ export class Backend {
       isReady: () => this.state.kind === 'ready',
       onFault: (slot, error) => this.#onFault(slot, error),
     })
-    this.#profileLists = new ProfileLists(
-      (caller) => this.#listFor(caller),
-      () => this.lists,
-      (profile) => tell({ profile }),
-    )
+    this.#audienceLists = new AudienceLists({
+      audienceOf: (caller) => this.#audienceOf(caller),
+      fetch: (caller) => this.#listFor(caller),
+      base: () => this.lists,
+      onChange: tell,
+      max: this.perCaller ? MAX_PRINCIPALS : MAX_PROFILES,
+    })
     this.#supervisor = new Supervisor(spec, this.#connections, telemetry, {
       onRecovery: () => {
         this.#breaker.succeeded()
         this.#subscriptions.wake()
       },
-      onNewLists: ({ at }) => this.#profileLists.invalidate(at),
+      onNewLists: ({ at }) => this.#audienceLists.invalidate(at),
       listen: (leg) => void leg.listen(this.#subscriptions.listenedOn(leg)),
     })
+    this.#unsubscribe = credential?.subscribe((principal) => this.#onCredential(principal))
     this.#health = new HealthChecks(this.#connections.pool, this.#supervisor, spec.endpoint.kind, failure)
   }
 
@@ -126,27 +141,40 @@ export class Backend {
   }
 
   /** What it offers to some callers and not to everybody. */
-  listsApart({ owner, profile }: Apart): NativeLists | undefined {
-    return (owner && this.#connections.ownLists.get(owner)) ?? this.#profileLists.get(profile)
+  listsApart(apart: Apart): NativeLists | undefined {
+    const { owner } = apart
+    return (owner && this.#connections.ownLists.get(owner)) ?? this.#audienceLists.get(this.#known(apart))
+  }
+
+  /** Each principal may see something else: callers show the server something of their own. */
+  get perCaller(): boolean {
+    return this.#connections.perCaller
   }
 
   /** Where what they see comes from. */
-  listingFor({ owner, profile }: Apart): Listing | undefined {
+  listingFor(apart: Apart): Listing | undefined {
+    const { owner } = apart
     const { ownLists } = this.#connections
-    const shared = this.#profileLists.listing(profile) ?? this.#supervisor.listing
+    const shared = this.#audienceLists.listing(this.#known(apart)) ?? this.#supervisor.listing
     const own = owner && ownLists.listing(owner)
     return own && (ownLists.get(owner) || !shared || own.at > shared.at) ? own : shared
   }
 
   /** Whom it offers something of their own. */
   get apart(): Apart[] {
-    return [...this.#connections.ownLists.apart, ...this.#profileLists.apart.map((profile) => ({ profile }))]
+    return [...this.#connections.ownLists.apart, ...this.#audienceLists.apart]
   }
 
   /** Finds out what it offers to this caller. `undefined`: that is known. */
   prepare(caller: Caller): Promise<void> | undefined {
-    if (this.state.kind !== 'ready' || !this.#connections.listsByProfile(caller)) return undefined
-    return this.#profileLists.prepare(caller)
+    if (this.state.kind !== 'ready' || !this.#connections.listsApart(caller)) return undefined
+    return this.#audienceLists.prepare(caller)
+  }
+
+  /** Why it does not let this caller in. */
+  turnsAway(caller: Caller): Error | undefined {
+    const why = this.perCaller ? this.#audienceLists.away(this.#audienceOf(caller)) : undefined
+    return why && (this.#named(why) as Error)
   }
 
   /** Has it asked anew beside this caller, when what they see has passed its time and nobody would tell of a change. */
@@ -263,7 +291,7 @@ export class Backend {
 
   /** Asks anew what it offers. */
   async relist(signal: Cancellation): Promise<void> {
-    this.#profileLists.invalidate()
+    this.#audienceLists.invalidate()
     await this.#supervisor.relist(signal)
   }
 
@@ -275,6 +303,7 @@ export class Backend {
   /** Ends every connection and process. */
   async close(): Promise<void> {
     this.#health.stop()
+    this.#unsubscribe?.()
     this.#subscriptions.close()
     await this.#supervisor.close()
     await this.#connections.close()
@@ -296,8 +325,23 @@ export class Backend {
   }
 
   #onListChanged(): void {
-    this.#profileLists.invalidate()
+    this.#audienceLists.invalidate()
     this.#supervisor.refreshSoon()
+  }
+
+  /** A principal has got something to show, or has lost it. */
+  #onCredential(principal: string | undefined): void {
+    if (this.perCaller) void this.#audienceLists.relist(principal)
+    else this.#supervisor.refreshSoon()
+  }
+
+  #audienceOf({ profile, principal }: Pick<Caller, 'profile' | 'principal'>): Audience {
+    return this.#known({ profile: profile.key, principal: principalKey(principal) })
+  }
+
+  /** As far as this server tells callers apart. */
+  #known({ profile, principal }: Audience): Audience {
+    return this.perCaller && principal !== undefined ? { profile, principal } : { profile }
   }
 
   /** Asks anew for those lists that are due, over the connection that they come from. `undefined`: none is. */
@@ -305,32 +349,40 @@ export class Backend {
     if (this.state.kind !== 'ready') return undefined
     const base = this.#supervisor.listing
     const { ownLists, canRelist } = this.#connections
-    const { owner, profile } = caller
+    const { owner } = caller
+    const audience = this.#audienceOf(caller)
     const slot = this.#connections.ownSlot(caller)
     if (ownLists.get(owner) || !canRelist) {
-      const known = this.listingFor({ owner, profile: profile.key })
+      const known = this.listingFor({ owner, ...audience })
       return slot && known && isDue(known) ? ownLists.refresh(slot) : undefined
     }
     const relisted = base && isDue(base) ? this.#supervisor.relist(signal, LOOK_AGAIN_MS) : undefined
     // No process is started for it.
-    const canAsk = (slot || this.spec.endpoint.kind === 'http') && this.#connections.listsByProfile(caller)
-    const apart = canAsk ? this.#profileLists.listing(profile.key) : undefined
+    const canAsk = (slot || this.spec.endpoint.kind === 'http') && this.#connections.listsApart(caller)
+    const apart = canAsk ? this.#audienceLists.listing(audience) : undefined
     if (!apart || !isDue(apart)) return relisted
     // What everybody sees comes first: it is compared with that.
-    return Promise.resolve(relisted).then(() => this.#profileLists.refresh(caller))
+    return Promise.resolve(relisted).then(() => this.#audienceLists.refresh(caller))
   }
 
   async #listFor(caller: Caller): Promise<Listing> {
-    const slot = this.#connections.slotFor(caller)
     const signal = new Cancellation()
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
     const timer = setTimeout(() => signal.cancel(late), LIST_LIMIT_MS).unref()
+    try {
+      await this.#connections.acquaint(caller, signal)
+      return await this.#listOver(this.#connections.slotFor(caller), caller, signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #listOver(slot: Slot, caller: Caller, signal: Cancellation): Promise<Listing> {
     slot.inflight++
     try {
       const leg = slot.leg ?? (await cancellable(slot.opening, signal))
       return await fetchLists(leg, signal, () => {}, caller)
     } finally {
-      clearTimeout(timer)
       slot.inflight--
       this.#connections.pool.touch(slot)
     }
@@ -338,6 +390,8 @@ export class Backend {
 
   async #callOnce(request: UpstreamRequest): Promise<Reply> {
     const { pool } = this.#connections
+    const acquaintance = this.#connections.acquaint(request.caller, request.signal)
+    if (acquaintance) await acquaintance
     const slot = this.#connections.slotForCall(request.caller)
     slot.inflight++
     const ended = (): void => {
@@ -402,7 +456,8 @@ export class Backend {
     const code = error instanceof GatewayError ? error.code : undefined
     const givenUp = request.signal.cancelled && code !== 'DEADLINE_EXCEEDED'
     if (code === 'BACKEND_ERROR') this.#breaker.succeeded()
-    else if (code === undefined || code === 'BACKEND_BUSY' || givenUp) this.#breaker.undecided()
+    else if (code === undefined || SAYS_NOTHING.has(code) || givenUp || (this.perCaller && isTurnedAway(error)))
+      this.#breaker.undecided()
     else {
       this.#breaker.failed()
       // Find out whether the server is gone, before the next caller does.
@@ -413,11 +468,24 @@ export class Backend {
 
   /** Failures say which backend they are about. */
   #named(error: unknown): unknown {
-    if (!(error instanceof GatewayError) || !Object.hasOwn(VERDICTS, error.code)) return error
+    if (!(error instanceof GatewayError) || error instanceof ConsentNeeded || !Object.hasOwn(VERDICTS, error.code))
+      return error
     const code = error.code as keyof typeof VERDICTS
     return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, { cause: error })
   }
 }
+
+/** Failures that say nothing about whether the server can be had. */
+const SAYS_NOTHING: ReadonlySet<ErrorCode> = new Set([
+  'BACKEND_BUSY',
+  'CONSENT_NEEDED',
+  'CREDENTIAL_UNAVAILABLE',
+] as const)
+
+/** Clients declare a handful of different capabilities; what a hostile one makes up beyond is not kept. */
+const MAX_PROFILES = 50
+/** Principals whose lists are kept. */
+const MAX_PRINCIPALS = 5000
 
 /** How long the owner of a connection waits for what everybody sees before its own lists are compared with that. */
 const RELISTING_MS = 2000
@@ -432,6 +500,8 @@ const VERDICTS = {
   BACKEND_UNREACHABLE: 'cannot be reached',
   BACKEND_PROTOCOL: 'broke the protocol',
   BACKEND_BUSY: 'is busy',
+  CONSENT_NEEDED: 'wants its user to sign in',
+  CREDENTIAL_UNAVAILABLE: 'wants a credential that cannot be had',
   DEADLINE_EXCEEDED: 'did not answer in time',
 } as const
 

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
+import type { Credential } from '../model/credential.ts'
 import type { ContainerEndpoint, Era, StdioEndpoint } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import { GatewayError } from '../model/errors.ts'
@@ -20,8 +21,8 @@ const PORT_POLL_MS = 250
 const START_LIMIT_MS = 300_000
 
 /** Runs an image with the engine of this machine; a server that listens is reached through a loopback port. */
-export function containerConnector(endpoint: ContainerEndpoint): Connector {
-  return endpoint.transport === 'stdio' ? stdioContainer(endpoint) : listeningContainer(endpoint)
+export function containerConnector(endpoint: ContainerEndpoint, credential?: Credential): Connector {
+  return endpoint.transport === 'stdio' ? stdioContainer(endpoint) : listeningContainer(endpoint, credential)
 }
 
 function stdioContainer(endpoint: ContainerEndpoint): Connector {
@@ -32,7 +33,7 @@ function stdioContainer(endpoint: ContainerEndpoint): Connector {
 }
 
 /** One container for all legs, started by the first that needs it, and again after it has ended. */
-function listeningContainer(endpoint: ContainerEndpoint): Connector {
+function listeningContainer(endpoint: ContainerEndpoint, credential: Credential | undefined): Connector {
   let current: Promise<Container> | undefined
   let closed = false
   const container = (context: LegContext): Promise<Container> => {
@@ -40,7 +41,7 @@ function listeningContainer(endpoint: ContainerEndpoint): Connector {
     const forget = (): void => {
       if (current === started) current = undefined
     }
-    const started = startContainer(endpoint, context, forget)
+    const started = startContainer(endpoint, credential, context, forget)
     started.catch(forget)
     current = started
     return started
@@ -74,6 +75,7 @@ interface Container {
 
 async function startContainer(
   endpoint: ContainerEndpoint,
+  credential: Credential | undefined,
   context: LegContext,
   onExit: () => void,
 ): Promise<Container> {
@@ -84,7 +86,7 @@ async function startContainer(
   drain(server.stderr, tell)
   const container: Container = {
     server,
-    connector: connectorTo(`http://127.0.0.1:${port}`, endpoint.transport),
+    connector: connectorTo(`http://127.0.0.1:${port}`, endpoint, credential),
     started: Date.now(),
     opening: new Set(),
     legs: new Set(),
@@ -108,9 +110,10 @@ async function startContainer(
   return container
 }
 
-function connectorTo(origin: string, transport: ContainerEndpoint['transport']): Connector {
-  if (transport === 'sse') return sseConnector({ url: `${origin}/sse`, headers: {} })
-  return httpConnector({ kind: 'http', url: `${origin}/mcp`, headers: {} })
+function connectorTo(origin: string, endpoint: ContainerEndpoint, credential?: Credential): Connector {
+  const { transport, headers = {} } = endpoint
+  if (transport === 'sse') return sseConnector({ url: `${origin}/sse`, headers }, credential)
+  return httpConnector({ kind: 'http', url: `${origin}/mcp`, headers }, credential)
 }
 
 /** Attempts under way fail with `why`; legs are closed before anybody is told, or they would pass for live ones. */

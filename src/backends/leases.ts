@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { BackendSpec } from '../model/backend.ts'
-import { Secret } from '../model/secret.ts'
+import { fingerprint } from '../model/fingerprint.ts'
 import type { BackendOptions } from './backend.ts'
 import { Backend } from './backend.ts'
 
@@ -46,15 +45,8 @@ export class BackendLeases {
   }
 }
 
-/** Secrets count by value, unseen: a rotated credential is another backend. */
+/** A rotated credential is another backend. */
 function leaseKey(spec: BackendSpec, options: BackendOptions): string {
-  const { pool, failure, maxMessageBytes } = options
-  const text = JSON.stringify(
-    [spec, pool, failure, maxMessageBytes],
-    function (this: Record<string, unknown>, key, value) {
-      const raw = this[key]
-      return raw instanceof Secret ? raw.reveal() : (value as unknown)
-    },
-  )
-  return createHash('sha256').update(text).digest('base64url')
+  const { pool, failure, maxMessageBytes, credentials } = options
+  return fingerprint([spec, pool, failure, maxMessageBytes, spec.credential && credentials.key])
 }

@@ -41,6 +41,8 @@ export interface LegContext {
   onLost: (error: Error) => void
   /** What a legacy server is told at the handshake, and may ask for. */
   profile: Profile
+  /** In whose name the leg says what no request has caused: who used it last. */
+  principal: () => Principal
   /** The one legacy client that this leg belongs to, if there is one: it hears what no request of its own has caused. */
   client: () => ClientPort | undefined
   /** Whether all calls on this leg are one client's, or strangers may share it. */

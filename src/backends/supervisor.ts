@@ -1,13 +1,14 @@
 import type { BackendFault, BackendSpec, BackendState } from '../model/backend.ts'
 import { Cancellation } from '../model/cancellation.ts'
+import { ConsentNeeded } from '../model/credential.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Connections } from './connections/connections.ts'
-import { HttpRefusal } from './http/refusal.ts'
 import type { Leg } from './leg.ts'
 import { SessionLost, forgetfulServer } from './leg.ts'
 import type { Listing } from './offer/lists.ts'
 import { fetchLists, sameLists } from './offer/lists.ts'
+import { isTurnedAway } from './turned-away.ts'
 
 /** A backend that has said nothing for this long is named as failing; the attempt goes on. */
 const PATIENCE_MS = 8000
@@ -31,6 +32,8 @@ export class Supervisor {
   listing: Listing | undefined
   /** It refuses our credentials. */
   unauthenticated = false
+  /** Why, when only the user can help. */
+  #consent: GatewayError | undefined
   readonly #spec: BackendSpec
   readonly #connections: Connections
   readonly #telemetry: Telemetry
@@ -89,6 +92,7 @@ export class Supervisor {
   connect(asked: 'schedule' | 'call' = 'schedule'): void {
     if (this.#closed || this.#attempt || this.#spec.fault || this.#spec.disabled) return
     clearTimeout(this.#retry)
+    const started = performance.now()
     const signal = new Cancellation()
     const patience = setTimeout(() => this.#losePatience(), PATIENCE_MS).unref()
     const limitMs = ATTEMPT_LIMIT_MS[this.#spec.endpoint.kind]
@@ -96,7 +100,10 @@ export class Supervisor {
       signal.cancel(new GatewayError('BACKEND_UNREACHABLE', `no answer within ${limitMs / 1000} s`))
     }, limitMs).unref()
     const done = this.#list(signal)
-      .catch((error: unknown) => this.#onFailure(error, asked))
+      .catch((error: unknown) => {
+        if (this.#connections.perCaller && isTurnedAway(error)) this.#onClosedToUs(started)
+        else this.#onFailure(error, asked)
+      })
       .finally(() => {
         clearTimeout(patience)
         clearTimeout(limit)
@@ -154,6 +161,7 @@ export class Supervisor {
     } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS, signal)
     const fault = faultOfState(this.state)
     if (!fault) return
+    if (this.#consent) throw this.#consent
     const { message, hint } = fault
     throw new GatewayError('BACKEND_UNREACHABLE', hint === undefined ? message : `${message} (${hint})`)
   }
@@ -183,6 +191,24 @@ export class Supervisor {
     }
   }
 
+  /** It lets nobody in but its users, so each of them sees what it offers to them. */
+  #onClosedToUs(started: number): void {
+    if (this.#closed) return
+    const ms = performance.now() - started
+    const before = this.state
+    if (before.kind !== 'ready') {
+      this.#readySince = Date.now()
+      this.#onRecovery()
+    }
+    this.unauthenticated = true
+    this.listing = { ...NOTHING_FOR_US, at: started }
+    this.state = { kind: 'ready', legs: {}, since: this.#readySince, ms }
+    if (before.kind !== 'ready') {
+      this.#telemetry.emit('backend.personal', { backend: this.#spec.id, transport: this.#spec.endpoint.kind, ms })
+    }
+    this.#changed()
+  }
+
   #onListed(leg: Leg, listing: Listing, ms: number): void {
     const before = this.state
     const recovered = before.kind !== 'ready'
@@ -194,6 +220,7 @@ export class Supervisor {
     this.listing = { ...listing, lists }
     if (known && !same) this.#onNewLists(listing)
     this.unauthenticated = false
+    this.#consent = undefined
     const legs = { [leg.era]: leg.revision }
     this.state = { kind: 'ready', legs, since: this.#readySince, ms: before.kind === 'ready' ? before.ms : ms }
     this.#listen(leg)
@@ -219,7 +246,8 @@ export class Supervisor {
       this.#retry = setTimeout(() => this.connect(), 0)
       return
     }
-    this.unauthenticated = error instanceof HttpRefusal && (error.status === 401 || error.status === 403)
+    this.unauthenticated = isTurnedAway(error)
+    this.#consent = error instanceof GatewayError && error.code === 'CONSENT_NEEDED' ? error : undefined
     this.#connections.forgetEras()
     // Attempts that callers asked for say nothing about how long to wait: they must not make it longer.
     this.#failAndRetry(error, asked === 'call' ? this.#retryMs : this.#nextDelay())
@@ -280,9 +308,16 @@ export class Supervisor {
 }
 
 function faultOf(error: unknown): BackendFault {
+  if (error instanceof ConsentNeeded) return { message: error.message, hint: `open ${error.url}` }
   const message = error instanceof Error ? error.message : String(error)
   const detail = error instanceof GatewayError ? error.detail : undefined
   return detail === undefined ? { message } : { message, detail }
+}
+
+const NOTHING_FOR_US: Omit<Listing, 'at'> = {
+  lists: { tools: [], prompts: [], resources: [], templates: [] },
+  hints: { tools: undefined, prompts: undefined, resources: undefined, templates: undefined },
+  leg: { capabilities: {}, hears: false },
 }
 
 const SLOW: BackendFault = {

@@ -12,16 +12,20 @@ export const AS_FLAG = {
   as: { type: 'string', value: 'JSON', help: 'apply the policies as the principal with these claims ({"sub":...})' },
 } as const satisfies Record<string, Flag>
 
+/** The principal that `--as` describes. `undefined`: there is no such flag. */
+export function principalAs(args: Args, command: string): Principal | undefined {
+  const given = args.text('as')
+  return given === undefined ? undefined : principalOf(claimsIn(given, command))
+}
+
 /** Whoever may read the configuration may do everything in it; with `--as` the policies decide, as for that principal. */
 export function actingAs(
   args: Args,
   { config, policies }: Served,
   command: string,
 ): { served: Served; principal: Principal } {
-  const given = args.text('as')
-  if (given !== undefined) {
-    return { served: { config, ...(policies && { policies }) }, principal: principalOf(claimsIn(given, command)) }
-  }
+  const principal = principalAs(args, command)
+  if (principal) return { served: { config, ...(policies && { policies }) }, principal }
   const { authz: _, ...incomingAuth } = config.incomingAuth
   return { served: { config: { ...config, incomingAuth } }, principal: localPrincipal(userName()) }
 }

@@ -1,3 +1,4 @@
+import { findSuspicious } from '../aggregation/suspicion/suspicion.ts'
 import { checkNames } from '../auth/policy/names.ts'
 import type { Fault } from '../config/faults.ts'
 import { didYouMean } from '../config/nearest.ts'
@@ -5,6 +6,7 @@ import { GATEWAY_CALLER } from '../model/call.ts'
 import type { ShownName } from '../model/ids.ts'
 import type { Served } from './session.ts'
 import { withGateway } from './session.ts'
+import { findingText } from './suspicious.ts'
 
 /** What only the live backends can tell: who cannot be reached, and names that lead nowhere. */
 export async function connectionFaults(served: Served): Promise<Fault[]> {
@@ -46,6 +48,9 @@ export async function connectionFaults(served: Served): Promise<Fault[]> {
       ...unknown('operational.timeouts.perTool', config.timeouts.perTool.keys()),
       ...unknown('rateLimiting.tools', config.limits.tools.keys()),
       ...policyNames(),
+      ...findSuspicious(keeper.admission(GATEWAY_CALLER).offered).map((finding) =>
+        fault(`backends.${finding.backend}`, `suspicious: ${findingText(finding)}`, 'warning'),
+      ),
       ...catalogue.notes.map((note) => fault('aggregation', note, 'warning')),
       ...catalogue.conflicts.map(({ resolution, withheld }) =>
         fault('aggregation', resolution, withheld ? 'error' : 'warning'),

@@ -1,7 +1,9 @@
 import type { Command } from './args.ts'
 import { helpOf, parseCommand } from './args.ts'
+import { authCommand } from './commands/auth.ts'
 import { callCommand } from './commands/call.ts'
 import { initCommand } from './commands/init.ts'
+import { lockCommand } from './commands/lock.ts'
 import { policyCommand } from './commands/policy.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -17,7 +19,9 @@ const COMMANDS: readonly Command[] = [
   validateCommand,
   toolsCommand,
   callCommand,
+  lockCommand,
   policyCommand,
+  authCommand,
   initCommand,
   schemaCommand,
   versionCommand,

@@ -2,7 +2,7 @@ import type { Caller } from '../model/call.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
-import { takesLinks } from './questions/url-required.ts'
+import { asLinks, takesLinks } from './questions/url-required.ts'
 
 type Asking = Pick<Caller, 'era' | 'profile'>
 
@@ -17,7 +17,8 @@ export function errorFor(error: unknown, asking: Asking): unknown {
 }
 
 /** What to say instead; `undefined`: the error goes as it is. */
-function ofBackend({ jsonrpc, message, data }: GatewayError, { era, profile }: Asking): string | undefined {
+function ofBackend(error: GatewayError, { era, profile }: Asking): string | undefined {
+  const { jsonrpc, message, data } = error
   switch (jsonrpc) {
     case JSONRPC.headerMismatch:
     case JSONRPC.unsupportedProtocolVersion:
@@ -30,8 +31,8 @@ function ofBackend({ jsonrpc, message, data }: GatewayError, { era, profile }: A
       return era === 'legacy' ? `${message} (the client has not declared what this needs)` : undefined
     }
     case JSONRPC.urlElicitationRequired:
-      // A modern client is asked by the answer to its request; whoever cannot visit links reads what it says.
-      return era === 'modern' || !takesLinks(profile) ? message : undefined
+      // Whoever cannot visit links reads what it says.
+      return (era === 'legacy' ? takesLinks(profile) : asLinks(error, profile)) ? undefined : message
   }
   return undefined
 }

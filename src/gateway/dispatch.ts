@@ -99,8 +99,8 @@ export function dispatcher(parts: DispatchParts): Core {
   }
 }
 
-/** Policies have no words for what is not a tool, a resource or a prompt; tasks belong to whoever began them. */
+/** Policies have no words for the methods of vendors. Skills are resources; tasks belong to whoever began them. */
 function checkBeyond({ kind }: Call): void {
-  if (kind === 'task' || kind === 'tasks') return
+  if (kind !== 'vendor') return
   throw new GatewayError('METHOD_UNKNOWN', 'Method not found: the authorization policy cannot speak of it')
 }

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { diffCatalogues } from '../aggregation/diff.ts'
+import type { Lock } from '../aggregation/pinning/lock.ts'
 import type { PolicySet } from '../auth/policy/set.ts'
 import { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Apart } from '../backends/backend.ts'
-import type { Caller, Change, ClientPort, Core } from '../model/call.ts'
+import { isAmong } from '../backends/offer/apart.ts'
+import type { ClientPort, Core } from '../model/call.ts'
+import type { Catalogue } from '../model/catalogue.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import { Sealer } from '../protocol/sealed.ts'
@@ -12,16 +14,29 @@ import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { Follows } from './follows.ts'
 import { Generation } from './generation.ts'
+import type { Seen, Watcher } from './announce.ts'
+import { announce } from './announce.ts'
+import { Outbound } from './outbound.ts'
+import { DefinitionNews } from './catalogue/definition-guard.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
 import { Parking } from './questions/parking.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
 
-const EVERYTHING: Change = { tools: true, prompts: true, resources: true }
-
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
+
+export interface GatewayOptions {
+  /** Those of `incomingAuth.authz`, prepared. */
+  policies?: PolicySet | undefined
+  /** The definitions that may be shown. Absent: all. */
+  lock?: Lock | undefined
+  /** Where the gateway keeps what must outlive it (contract 4). Absent: nothing does. */
+  stateFolder?: string | undefined
+  /** Where somebody else serves the pages at which users sign in: scheme, host and port. An HTTP door serves them itself. */
+  pagesAt?: string | undefined
+}
 
 /** The gateway behind its doors: one current generation, swapped whole. */
 export class Gateway {
@@ -30,8 +45,10 @@ export class Gateway {
   readonly startedAt = Date.now()
   /** What doors call. It follows the current generation. */
   readonly core: Core
+  /** What backends are shown of their callers. */
+  readonly outbound: Outbound
   readonly #leases = new BackendLeases()
-  readonly #watchers = new Set<{ caller: Caller; listener: (change: Change) => void }>()
+  readonly #watchers = new Set<Watcher>()
   readonly #follows = new Follows(() => this.#current)
   /** Legacy clients whose session lives. */
   readonly #clients = new Map<OwnerKey, ClientPort>()
@@ -43,15 +60,24 @@ export class Gateway {
     this.#current.backends.find(({ spec }) => spec.id === id),
   )
   readonly #buckets = new MemoryBuckets()
+  readonly #news: DefinitionNews
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
   #sealer: Sealer
 
-  /** `policies`: those of `incomingAuth.authz`, prepared. Throws without them where the configuration has some. */
-  constructor(config: GatewayConfig, identity: Identity, telemetry: Telemetry, policies?: PolicySet) {
+  /** Throws without policies where the configuration has some. */
+  constructor(
+    config: GatewayConfig,
+    identity: Identity,
+    telemetry: Telemetry,
+    { policies, lock, stateFolder, pagesAt }: GatewayOptions = {},
+  ) {
+    this.outbound = new Outbound(telemetry, stateFolder)
+    this.outbound.address = pagesAt
     this.identity = identity
     this.telemetry = telemetry
+    this.#news = new DefinitionNews(telemetry)
     this.#sealer = new Sealer(config.sealingKeys)
     this.core = {
       catalogue: (caller, occasion) => this.#current.core.catalogue(caller, occasion),
@@ -60,7 +86,7 @@ export class Gateway {
       follow: (uri, caller, listener) => this.#follows.follow(uri, caller, listener),
       watchTasks: (...asked) => this.#current.core.watchTasks(...asked),
     }
-    this.#current = this.#generation(config, undefined, policies)
+    this.#current = this.#generation(config, undefined, policies, lock)
   }
 
   get current(): Generation {
@@ -75,9 +101,9 @@ export class Gateway {
    * Swaps in a generation built from `config`. Unchanged backends carry over; running calls finish where they are.
    * Throws when it cannot be built; the current one then goes on.
    */
-  reload(config: GatewayConfig, policies?: PolicySet): void {
+  reload(config: GatewayConfig, policies?: PolicySet, lock?: Lock): void {
     const old = this.#current
-    const next = this.#generation(config, old, policies)
+    const next = this.#generation(config, old, policies, lock)
     this.#current = next
     // Equal keys, none included, keep the tokens that are on their way valid.
     if (!isDeepStrictEqual(old.config.sealingKeys, config.sealingKeys)) this.#sealer = new Sealer(config.sealingKeys)
@@ -85,9 +111,11 @@ export class Gateway {
     void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
     this.#follows.move()
-    // What anybody sees may have changed with the policies.
-    const guarded = old.guarded || next.guarded
-    this.#announce(guarded ? EVERYTHING : diffCatalogues(old.keeper.catalogue, next.keeper.catalogue))
+    this.#follows.retry()
+    const seenIn = (generation: Generation): Seen => {
+      return (caller) => generation.shownOf(generation.keeper.view(caller), caller)
+    }
+    void announce(this.#watchers, seenIn(old), seenIn(next))
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */
@@ -120,10 +148,16 @@ export class Gateway {
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
     await this.#leases.closeAll()
+    this.outbound.close()
     return finished.every(Boolean)
   }
 
-  #generation(config: GatewayConfig, previous: Generation | undefined, policies: PolicySet | undefined): Generation {
+  #generation(
+    config: GatewayConfig,
+    previous: Generation | undefined,
+    policies: PolicySet | undefined,
+    lock: Lock | undefined,
+  ): Generation {
     if (config.incomingAuth.authz?.type === 'cedar' && !policies) throw new Error('the policies were not prepared')
     const generation: Generation = new Generation(config, {
       leases: this.#leases,
@@ -131,34 +165,36 @@ export class Gateway {
       telemetry: this.telemetry,
       lasting: {
         watch: (caller, listener) => {
-          const watcher = { caller, listener }
+          const watcher = { caller, listener, ended: false }
           this.#watchers.add(watcher)
-          return () => this.#watchers.delete(watcher)
+          return () => {
+            watcher.ended = true
+            this.#watchers.delete(watcher)
+          }
         },
         watchTasks: (ids, caller, listener, flow) => this.#taskWatches.watch(ids, caller, listener, flow),
       },
       clientOf: (owner) => this.#clients.get(owner),
       parking: this.#parking,
+      sealer: () => this.#sealer,
+      credentials: this.outbound.follow(config),
       links: this.#links,
       taskIds: this.#taskIds,
       buckets: this.#buckets,
       policies,
+      lock,
+      news: this.#news,
       previous,
-      onChange: (change, apart) => {
-        if (generation === this.#current) this.#announce(change, apart)
+      onChange: (before, after, apart) => {
+        if (generation !== this.#current) return
+        if (diffCatalogues(before, after).resources) this.#follows.retry()
+        const concerned = [...this.#watchers].filter(({ caller }) => !apart || isAmong(apart, caller))
+        const seenIn = (catalogue: Catalogue): Seen => {
+          return (caller) => generation.shownOf(catalogue, caller)
+        }
+        void announce(concerned, seenIn(before), seenIn(after))
       },
     })
     return generation
   }
-
-  /** `only`: nobody else sees what has changed. */
-  #announce(change: Change, only?: Apart): void {
-    if (!change.tools && !change.prompts && !change.resources) return
-    if (change.resources) this.#follows.retry()
-    for (const { caller, listener } of this.#watchers) if (!only || concerns(only, caller)) listener(change)
-  }
-}
-
-function concerns({ owner, profile }: Apart, caller: Caller): boolean {
-  return owner === undefined ? caller.profile.key === profile : caller.owner === owner
 }

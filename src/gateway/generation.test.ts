@@ -7,6 +7,7 @@ import { Generation } from './generation.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
+import { DefinitionNews } from './catalogue/definition-guard.ts'
 import { Parking } from './questions/parking.ts'
 
 test('a generation that cannot be built gives back what it has taken', async () => {
@@ -29,10 +30,14 @@ test('a generation that cannot be built gives back what it has taken', async () 
       lasting: { watch: () => () => {}, watchTasks: async () => ({ ids: [], end: () => {} }) },
       clientOf: () => undefined,
       parking: new Parking(() => new Sealer()),
+      sealer: () => new Sealer(),
+      credentials: { key: '', for: () => undefined },
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),
       policies: undefined,
+      lock: undefined,
+      news: new DefinitionNews(new Telemetry()),
       previous: undefined,
       onChange: () => {},
     })

@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import { diffCatalogues } from '../aggregation/diff.ts'
-import type { Apart, Backend } from '../backends/backend.ts'
+import type { Backend, CredentialSource } from '../backends/backend.ts'
+import type { Apart } from '../backends/offer/apart.ts'
+import type { Lock } from '../aggregation/pinning/lock.ts'
 import type { PolicySet } from '../auth/policy/set.ts'
 import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { Caller, Change, ClientPort, Core, EntryCall } from '../model/call.ts'
+import type { Call, Caller, ClientPort, Context, Core, EntryCall } from '../model/call.ts'
+import type { Catalogue } from '../model/catalogue.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import type { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { compose } from './compose.ts'
@@ -14,12 +17,14 @@ import { ownerOf } from './extensions/owner.ts'
 import { dispatcher } from './dispatch.ts'
 import type { BucketStore } from './limits/buckets.ts'
 import type { LinkMemory } from './catalogue/link-memory.ts'
+import { DefinitionGuard, type DefinitionNews } from './catalogue/definition-guard.ts'
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
 import { PolicyGate } from './policy/gate.ts'
 import type { Parking } from './questions/parking.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
 import { authorizeLayer } from './layers/authorize.ts'
+import { consentLayer } from './layers/consent.ts'
 import { deadlineLayer } from './layers/deadline.ts'
 import { callerLimitLayer, toolLimitLayer } from './layers/limits.ts'
 import { Tally, observeLayer } from './layers/observe.ts'
@@ -32,14 +37,19 @@ export interface GenerationParts {
   lasting: Pick<Core, 'watch' | 'watchTasks'>
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   parking: Parking
+  sealer: () => Sealer
+  credentials: CredentialSource
   links: LinkMemory
   taskIds: TaskIds
   buckets: BucketStore
   policies: PolicySet | undefined
+  /** Definitions that were approved. Absent: all are. */
+  lock: Lock | undefined
+  news: DefinitionNews
   /** The generation that this one replaces. */
   previous: Generation | undefined
-  /** Told when the lists of this generation change. */
-  onChange: (change: Change, apart?: Apart) => void
+  /** Told when the lists of this generation change. With `apart`: only what they see has. */
+  onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
 }
 
 /** One configuration, alive: its backends, its catalogue, and the core composed over them. */
@@ -48,8 +58,8 @@ export class Generation {
   readonly backends: readonly Backend[]
   readonly keeper: CatalogueKeeper
   readonly core: Core
-  /** Whether policies decide what callers see. */
-  readonly guarded: boolean
+  /** Whatever policies let this caller see of a catalogue. */
+  readonly shownOf: (catalogue: Catalogue, caller: Caller) => Catalogue | Promise<Catalogue>
   /** Backends that were already running. */
   readonly kept: number
   /** What a resource leads to for this caller. */
@@ -61,7 +71,6 @@ export class Generation {
   constructor(config: GatewayConfig, parts: GenerationParts) {
     const { leases, identity, telemetry, previous, taskIds } = parts
     this.config = config
-    this.guarded = parts.policies !== undefined
     this.#leases = leases
     const options = {
       identity,
@@ -71,6 +80,7 @@ export class Generation {
       failure: config.failure,
       clientOf: parts.clientOf,
       tasksOf: (id: BackendId) => taskIds.namesOf(id),
+      credentials: parts.credentials,
     }
     try {
       const leased = config.backends.map((spec) => {
@@ -84,9 +94,10 @@ export class Generation {
         this.backends.filter(({ spec }) => !spec.disabled),
         config.aggregation,
         telemetry,
+        new DefinitionGuard(parts.lock, parts.news),
         (previous?.keeper.catalogue.version ?? 0) + 1,
         previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
-        (before, after, apart) => parts.onChange(diffCatalogues(before, after), apart),
+        parts.onChange,
       )
       const { keeper } = this
       const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
@@ -95,6 +106,7 @@ export class Generation {
       const { lasting, parking, links } = parts
       const { vendorMethods: methods, timeouts, limits } = config
       const gate = parts.policies && new PolicyGate(parts.policies, telemetry)
+      this.shownOf = (catalogue, { principal }) => gate?.view(catalogue, principal) ?? catalogue
       const dispatch = dispatcher({
         keeper,
         resolver,
@@ -107,7 +119,7 @@ export class Generation {
         beyond: {
           keeper,
           tasks: { backends: byId, ids: taskIds, links },
-          skills: { backends: served, resolver, links },
+          skills: { backends: served, resolver, links, maySee: (...asked) => gate?.maySee(...asked) ?? true },
           vendor: { backends: byId, methods, parking },
         },
       })
@@ -115,12 +127,14 @@ export class Generation {
         const entry = resolver.now(call, caller)
         return entry !== undefined && (gate?.allows(entry, call, caller) ?? true)
       }
+      const goesOn = (call: Call, context: Context): boolean => parking.hasAsked(call, context)
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
         deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
-        ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets)] : []),
+        ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets, goesOn)] : []),
         ...(gate ? [authorizeLayer(gate)] : []),
-        ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, has)] : []),
+        ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, goesOn, has)] : []),
+        consentLayer(parts.sealer),
       ])
       this.seatOf = (uri, caller) => {
         const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)

@@ -19,10 +19,16 @@ export interface Events {
     prompts: number
     ms: number
   }
+  /** It lets nobody in but its users: each sees what it offers to them. */
+  'backend.personal': { backend: BackendId; transport: Transport; ms: number }
   'backend.failing': { backend: BackendId; transport: Transport; fault: BackendFault; retryInMs: number | undefined }
   'backend.stderr': { backend: BackendId; line: string }
   'backend.noise': { backend: BackendId; line: string }
   'backend.note': { backend: BackendId; message: string }
+  /** A user has to sign in to a backend, or has, or will not. `subject`: key of a principal, or `local`. */
+  'sign-in':
+    | { kind: 'sign-in-needed'; backend: string; subject: string }
+    | { kind: 'sign-in-ended'; backend: string; subject: string; outcome: 'connected' | 'refused' | 'expired' }
   'catalogue.changed': {
     version: number
     tools: number
@@ -32,6 +38,18 @@ export interface Events {
     pending: number
   }
   'catalogue.note': { message: string }
+  /** Not what the lock says: nobody is shown it. And that it is what the lock says again. `name` is empty for instructions. */
+  'definition.withheld': { backend: BackendId; kind: string; name: string; why: 'new' | 'changed' }
+  'definition.restored': { backend: BackendId; kind: string; name: string }
+  /** A definition that somebody should read; it is shown all the same. */
+  'definition.suspicious': {
+    backend: BackendId
+    kind: string
+    name: string
+    rule: string
+    excerpt: string
+    where: string
+  }
   'session.opened': { client: string; revision: string; sessions: number }
   'session.closed': { why: string; sessions: number }
   'call.failed': { method: string; name: string; code: string; message: string }

@@ -25,6 +25,15 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       `${b.backend}: ready over ${b.transport}, ${b.revision}, ` +
       `${b.tools} tools, ${b.resources} resources, ${b.prompts} prompts, ${Math.round(b.ms)} ms`,
   },
+  'backend.personal': {
+    level: 'info',
+    say: (b) => `${b.backend}: ready over ${b.transport} for those who sign in, ${Math.round(b.ms)} ms`,
+  },
+  'sign-in': {
+    level: 'info',
+    say: (s) =>
+      `${s.backend}: ${s.kind === 'sign-in-needed' ? 'sign-in needed' : `sign-in ${s.outcome}`} (${s.subject})`,
+  },
   'backend.failing': {
     level: 'warn',
     say: ({ backend, fault, retryInMs }) =>
@@ -44,6 +53,17 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       `catalogue ${c.version}: ${c.tools} tools, ${c.resources} resources, ${c.prompts} prompts, about ${c.tokens} tokens`,
   },
   'catalogue.note': { level: 'warn', say: ({ message }) => message },
+  'definition.withheld': {
+    level: 'warn',
+    say: ({ why, ...one }) =>
+      `${definition(one)} withheld: ${why === 'new' ? 'not in the lock' : 'not what the lock says'} ` +
+      '(vmcp lock --check shows it, vmcp lock approves it)',
+  },
+  'definition.restored': { level: 'info', say: (one) => `${definition(one)} shown again: as the lock says` },
+  'definition.suspicious': {
+    level: 'warn',
+    say: ({ rule, where, excerpt, ...one }) => `${definition(one)} suspicious (${rule}, ${where}): ${excerpt}`,
+  },
   'session.opened': { level: 'debug', say: ({ client, revision }) => `session opened by ${client} (${revision})` },
   'session.closed': { level: 'debug', say: ({ why }) => `session closed: ${why}` },
   'call.failed': {
@@ -82,6 +102,10 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
 }
 
 export const UNSEALED = 'cursors are sealed with a random key of this process (replicas share one: key sealing)'
+
+function definition({ backend, kind, name }: { backend: string; kind: string; name: string }): string {
+  return kind === 'instructions' ? `${backend}: its instructions are` : `${backend}: the ${kind} "${name}" is`
+}
 
 function withHint(message: string, hint: string | undefined): string {
   return hint === undefined ? message : `${message} (${hint})`

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { containerConnector } from '../../src/backends/container.ts'
 import type { Leg, LegContext } from '../../src/backends/leg.ts'
 import { ownRequest } from '../../src/backends/leg.ts'
+import { ANONYMOUS } from '../../src/model/principal.ts'
 import { NO_PROFILE } from '../../src/model/profile.ts'
 import type { ContainerEndpoint } from '../../src/model/backend.ts'
 import { Cancellation } from '../../src/model/cancellation.ts'
@@ -127,6 +128,7 @@ function scene(play: string, given: Partial<ContainerEndpoint> = {}) {
     tasks: { shown: (id: string) => id, native: (id: string) => id } as never,
     profile: NO_PROFILE,
     client: () => undefined,
+    principal: () => ANONYMOUS,
     oneClient: () => false,
     onLost: (error) => lost.push(error.message),
   }

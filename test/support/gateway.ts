@@ -17,14 +17,24 @@ export interface TestGateway {
   close(): Promise<void>
 }
 
+export interface Place {
+  /** Where it keeps what must outlive it. Absent: nowhere. */
+  stateFolder?: string
+  /** Absent: a free one. */
+  port?: number
+}
+
 /** A gateway in this process, behind its HTTP door on a free port, from a configuration as a user would write it. */
-export async function startGateway(config: JsonObject): Promise<TestGateway> {
+export async function startGateway(config: JsonObject, { stateFolder, port = 0 }: Place = {}): Promise<TestGateway> {
   const telemetry = new Telemetry()
   const events: TestGateway['events'] = []
   telemetry.subscribe((name, data) => events.push({ name, data }))
   const first = await checked(config)
-  const gateway = new Gateway(first, { name: 'vmcp', version: '0.0.0-test' }, telemetry, await policiesOf(first))
-  const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port: 0 })
+  const gateway = new Gateway(first, { name: 'vmcp', version: '0.0.0-test' }, telemetry, {
+    policies: await policiesOf(first),
+    stateFolder,
+  })
+  const door = await HttpDoor.listen(gateway, { host: '127.0.0.1', port })
   return {
     url: `http://127.0.0.1:${door.port}/mcp`,
     gateway,

@@ -48,6 +48,7 @@ export function legContext(ask?: Ask): { context: LegContext; told: Told } {
     tasks: { shown: () => undefined, native: () => undefined, asker: () => undefined, progressToken: () => undefined },
     profile,
     client: () => client,
+    principal: () => ANONYMOUS,
     oneClient: () => client !== undefined,
   }
   return { context, told }

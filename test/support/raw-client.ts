@@ -31,11 +31,17 @@ interface ToolAnswer {
   ms: number
 }
 
+export interface RawOptions {
+  capabilities?: JsonObject
+  /** Shown with every request. */
+  token?: string
+}
+
 /** Shakes hands and opens the GET stream. */
-export async function legacyClient(url: string): Promise<RawClient> {
-  const headers: Record<string, string> = {}
+export async function legacyClient(url: string, { capabilities = {}, token }: RawOptions = {}): Promise<RawClient> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const send = sender(url, () => headers)
-  const params = { protocolVersion: LEGACY[0]!, capabilities: {}, clientInfo: { name: 'numbers', version: '1' } }
+  const params = { protocolVersion: LEGACY[0]!, capabilities, clientInfo: { name: 'numbers', version: '1' } }
   const response = await send.raw({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
   await response.text()
   headers['mcp-session-id'] = response.headers.get('mcp-session-id') ?? ''
@@ -52,23 +58,25 @@ export async function legacyClient(url: string): Promise<RawClient> {
 }
 
 /** Listens for every kind of change; requests carry the envelope of 2026-07-28. */
-export async function modernClient(url: string): Promise<RawClient> {
+export async function modernClient(url: string, { capabilities = {}, token }: RawOptions = {}): Promise<RawClient> {
+  const envelope = { ...ENVELOPE, [META.capabilities]: capabilities }
   const send = sender(url, (method, params) => {
     const name = params['name'] ?? params['uri']
     return {
       'mcp-protocol-version': MODERN,
       'mcp-method': method,
       ...(typeof name === 'string' && { 'mcp-name': name }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
     }
   })
   const enveloped: typeof send.request = (method, params = {}, signal) => {
     const meta = isObject(params['_meta']) ? params['_meta'] : {}
-    return send.request(method, { ...params, _meta: { ...meta, ...ENVELOPE } }, signal)
+    return send.request(method, { ...params, _meta: { ...meta, ...envelope } }, signal)
   }
   const stop = new AbortController()
   const changes: string[] = []
   const notifications = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
-  const listen = { jsonrpc: '2.0', id: 0, method: 'subscriptions/listen', params: { notifications, _meta: ENVELOPE } }
+  const listen = { jsonrpc: '2.0', id: 0, method: 'subscriptions/listen', params: { notifications, _meta: envelope } }
   const stream = await send.raw(listen, stop.signal)
   void follow(stream, (message) => {
     const method = methodOf(message)

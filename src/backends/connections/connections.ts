@@ -1,6 +1,8 @@
 import type { BackendSpec, Era, NativeLists } from '../../model/backend.ts'
 import type { Caller, ClientPort } from '../../model/call.ts'
+import { GATEWAY_CALLER } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
+import type { Credential } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey } from '../../model/ids.ts'
 import { GATEWAY_OWNER, isOneClient } from '../../model/ids.ts'
@@ -10,6 +12,7 @@ import { NO_PROFILE } from '../../model/profile.ts'
 import { createConnector } from '../connector.ts'
 import { EraKnowledge } from './eras.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
+import type { Apart, Audience } from '../offer/apart.ts'
 import { OwnLists } from '../offer/own-lists.ts'
 import type { PoolSettings, Slot } from './pool.ts'
 import { LegPool } from './pool.ts'
@@ -32,8 +35,16 @@ const NO_CONNECTOR: Connector = {
   close: async () => {},
 }
 
+/** Whose a connection is, and who uses it. */
+type User = Pick<Caller, 'owner' | 'principal'>
+
 /** What all legs of one backend have in common. */
-export interface Hub extends Omit<LegContext, 'profile' | 'client' | 'oneClient' | 'onUpdated' | 'onGap'> {
+export interface Hub extends Omit<
+  LegContext,
+  'profile' | 'principal' | 'client' | 'oneClient' | 'onUpdated' | 'onGap'
+> {
+  /** What the server is shown of its callers. */
+  credential: Credential | undefined
   /** The legacy client that owns a connection, while it is there. */
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   /** As `LegContext` has them, of one leg. */
@@ -41,8 +52,8 @@ export interface Hub extends Omit<LegContext, 'profile' | 'client' | 'oneClient'
   onGap: (leg: Leg) => void
   /** A connection was taken out, or its process has ended. */
   onGone: (leg: Leg) => void
-  /** What callers of a profile see who have nothing of their own. */
-  listsFor: (profile: string) => NativeLists | undefined
+  /** What callers see who have nothing of their own. */
+  listsFor: (audience: Audience) => NativeLists | undefined
   /** Resolves when what the backend offers to everybody has been listed anew. */
   relisted: () => Promise<void>
 }
@@ -61,16 +72,11 @@ export class Connections {
   #lateStreams = false
 
   /** `onOwnChange` is told when what one owner's connection offers has changed. */
-  constructor(
-    spec: BackendSpec,
-    settings: PoolSettings,
-    context: Hub,
-    onOwnChange: (apart: { owner: OwnerKey; profile: string }) => void,
-  ) {
+  constructor(spec: BackendSpec, settings: PoolSettings, context: Hub, onOwnChange: (apart: Apart) => void) {
     this.#spec = spec
     this.#context = context
     // A spec that is at fault may hold anything for an address.
-    this.#connector = spec.fault ? NO_CONNECTOR : createConnector(spec.endpoint)
+    this.#connector = spec.fault ? NO_CONNECTOR : createConnector(spec.endpoint, context.credential)
     this.#eras = new EraKnowledge(spec)
     const note = (message: string): void => context.telemetry.emit('backend.note', { backend: spec.id, message })
     const relisted = isProcess(spec) ? undefined : context.relisted
@@ -81,9 +87,29 @@ export class Connections {
     })
   }
 
+  /** Callers show the server something of their own: none of its connections and lists serves two principals. */
+  get perCaller(): boolean {
+    return this.#context.credential?.perCaller ?? false
+  }
+
+  /**
+   * Finds out which era a server speaks that lets only its users in, in the name of this one. `undefined`: that is known.
+   * Throws what opening a connection throws.
+   */
+  acquaint(caller: Caller, signal: Cancellation): Promise<void> | undefined {
+    if (!this.perCaller || this.#eras.forListing !== 'auto') return undefined
+    return this.#open('auto', caller, caller.profile, signal).then((leg) => {
+      const profile = leg.era === 'legacy' ? caller.profile : NO_PROFILE
+      // One may stand by now.
+      if (this.pool.find(leg.era, caller.owner, profile)) return leg.close()
+      this.pool.add(leg, caller, profile)
+      return undefined
+    })
+  }
+
   /** The connection for a call. Throws `BACKEND_BUSY` when every one is in use. */
   slotForCall(caller: Caller): Slot {
-    if (this.#eras.isUntried(caller.era)) this.#trySecondEra(caller.era)
+    if (this.#eras.isUntried(caller.era)) this.#trySecondEra(caller)
     return this.slotFor(caller)
   }
 
@@ -95,8 +121,12 @@ export class Connections {
     // What many share is told of nobody's abilities.
     const profile = shared || era === 'modern' ? NO_PROFILE : caller.profile
     const slot = this.pool.find(era, holder, profile)
-    if (slot && !slot.leg?.closed) return slot
-    return (!shared && this.#inherit(era, holder, profile)) || this.#openSlot(era, holder, profile)
+    if (slot && !slot.leg?.closed) {
+      slot.principal = caller.principal
+      return slot
+    }
+    const user = { owner: holder, principal: caller.principal }
+    return (!shared && this.#inherit(era, user, profile)) || this.#openSlot(era, user, profile)
   }
 
   /** The connection that is the caller's alone, if it stands. */
@@ -119,8 +149,9 @@ export class Connections {
     return this.#eras.serving(era)
   }
 
-  /** Whether the server may list other things to a caller of this profile than to everybody. */
-  listsByProfile({ era, profile }: Caller): boolean {
+  /** Whether the server may list other things to callers like this one than to everybody. */
+  listsApart({ era, profile }: Caller): boolean {
+    if (this.perCaller) return true
     return (
       profile !== NO_PROFILE &&
       this.#spec.sharing !== 'shared' &&
@@ -132,7 +163,7 @@ export class Connections {
   async own(signal: Cancellation): Promise<{ slot: Slot; fresh: boolean }> {
     const known = this.pool.owned(GATEWAY_OWNER).find((slot) => slot.leg && !slot.leg.closed)
     if (known) return { slot: known, fresh: false }
-    const leg = await this.#open(this.#eras.forListing, GATEWAY_OWNER, NO_PROFILE, signal)
+    const leg = await this.#open(this.#eras.forListing, GATEWAY_CALLER, NO_PROFILE, signal)
     // A call of a shared backend may have opened one meanwhile: two would be one too many.
     const rival = this.pool.find(leg.era, GATEWAY_OWNER, NO_PROFILE)
     if (rival && !rival.leg?.closed) {
@@ -140,7 +171,7 @@ export class Connections {
       await rival.opening
       return { slot: rival, fresh: false }
     }
-    return { slot: this.pool.add(leg, GATEWAY_OWNER), fresh: true }
+    return { slot: this.pool.add(leg, GATEWAY_CALLER), fresh: true }
   }
 
   /** What was learnt of the server may no longer be true. */
@@ -154,26 +185,27 @@ export class Connections {
   }
 
   /** A process that was started to be listed need not be started once more for its first client. */
-  #inherit(era: Era, owner: OwnerKey, profile: Profile): Slot | undefined {
-    if (this.#spec.endpoint.kind === 'http') return undefined
-    if (profile === NO_PROFILE) return this.pool.adopt(era, owner)
+  #inherit(era: Era, user: User, profile: Profile): Slot | undefined {
+    if (this.#spec.endpoint.kind === 'http' || this.perCaller) return undefined
+    if (profile === NO_PROFILE) return this.pool.adopt(era, user)
     // It was told that nobody is there to be asked: another one takes its place.
     const spare = this.pool.spare(era)
     if (!spare) return undefined
-    const slot = this.#openSlot(era, owner, profile)
+    const slot = this.#openSlot(era, user, profile)
     slot.opening.then(() => (spare.inflight === 0 ? this.pool.drop(spare) : undefined)).catch(() => {})
     return slot
   }
 
-  #openSlot(era: Era, owner: OwnerKey, profile: Profile): Slot {
-    return this.pool.open(era, owner, profile, (signal) => this.#open(era, owner, profile, signal))
+  #openSlot(era: Era, user: User, profile: Profile): Slot {
+    return this.pool.open(era, user, profile, (signal) => this.#open(era, user, profile, signal))
   }
 
-  async #open(era: Era | 'auto', owner: OwnerKey, profile: Profile, signal: Cancellation): Promise<Leg> {
+  async #open(era: Era | 'auto', user: User, profile: Profile, signal: Cancellation): Promise<Leg> {
     let opened: Leg | undefined
     const { clientOf, ...hub } = this.#context
     // A server may ask before the handshake is over, and a connection may pass to its first client.
-    const ownerNow = (): OwnerKey => (opened && this.pool.slotOf(opened)?.owner) ?? owner
+    const userNow = (): User => (opened && this.pool.slotOf(opened)) ?? user
+    const ownerNow = (): OwnerKey => userNow().owner
     const onListChanged = (): void => {
       const slot = opened && this.pool.slotOf(opened)
       if (slot && slot.owner !== GATEWAY_OWNER) this.ownLists.announced(slot)
@@ -183,6 +215,7 @@ export class Connections {
     const context: LegContext = {
       ...hub,
       profile,
+      principal: () => userNow().principal,
       client: () => clientOf(ownerNow()),
       oneClient: () => isOneClient(ownerNow()),
       onListChanged,
@@ -198,7 +231,7 @@ export class Connections {
     opened = leg
     this.#eras.opened(era, leg.era)
     if (leg.era === 'legacy') this.#httpKeepsState = leg.keepsState
-    if (owner !== GATEWAY_OWNER) await this.#listen(leg)
+    if (user.owner !== GATEWAY_OWNER) await this.#listen(leg)
     return leg
   }
 
@@ -217,7 +250,7 @@ export class Connections {
   }
 
   /** Whether the server also speaks the caller's era is found out beside the call, never in its way. */
-  #trySecondEra(era: Era): void {
+  #trySecondEra({ era, principal }: Caller): void {
     this.#eras.learn(era, false)
     const signal = new Cancellation()
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to the search for a second era')
@@ -225,6 +258,7 @@ export class Connections {
     const nothing = (): void => {}
     const deaf = {
       profile: NO_PROFILE,
+      principal: () => principal,
       client: () => undefined,
       oneClient: () => false,
       onUpdated: nothing,
@@ -242,6 +276,7 @@ export class Connections {
 
   #isShared(era: Era): boolean {
     const { sharing } = this.#spec
+    if (this.perCaller) return false
     if (sharing !== undefined) return sharing === 'shared'
     return !isProcess(this.#spec) && (era === 'modern' || this.#httpKeepsState === false)
   }

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest'
 import type { OwnerKey } from '../../model/ids.ts'
 import { GATEWAY_OWNER } from '../../model/ids.ts'
+import { ANONYMOUS } from '../../model/principal.ts'
 import { NO_PROFILE } from '../../model/profile.ts'
 import type { Leg } from '../leg.ts'
 import { LegPool } from './pool.ts'
 
 const ME = 'session:me' as OwnerKey
 const YOU = 'session:you' as OwnerKey
+
+const as = (owner: OwnerKey) => ({ owner, principal: ANONYMOUS })
 
 function fakeLeg() {
   const leg = { closed: false, close: async () => void (leg.closed = true) }
@@ -20,7 +23,7 @@ function setup(maxPerBackend = 2) {
 
 /** A connection that is up. */
 async function opened(pool: LegPool, owner: OwnerKey, leg = fakeLeg()) {
-  const slot = pool.open('legacy', owner, NO_PROFILE, async () => leg)
+  const slot = pool.open('legacy', as(owner), NO_PROFILE, async () => leg)
   await slot.opening
   return { slot, leg }
 }
@@ -36,7 +39,7 @@ test('connections are kept by era and owner', async () => {
 
 test('an attempt that fails is forgotten', async () => {
   const { pool } = setup()
-  const slot = pool.open('legacy', ME, NO_PROFILE, async () => Promise.reject(new Error('no')))
+  const slot = pool.open('legacy', as(ME), NO_PROFILE, async () => Promise.reject(new Error('no')))
   await expect(slot.opening).rejects.toThrow('no')
   expect(pool.find('legacy', ME, NO_PROFILE)).toBeUndefined()
 })
@@ -50,7 +53,7 @@ test('the idle connection that waited longest makes room; one in use never does'
   await opened(pool, 'session:third' as OwnerKey)
   expect([mine.leg.closed, yours.leg.closed]).toEqual([false, true])
   pool.find('legacy', 'session:third' as OwnerKey, NO_PROFILE)!.inflight = 1
-  expect(() => pool.open('legacy', YOU, NO_PROFILE, async () => fakeLeg())).toThrow(
+  expect(() => pool.open('legacy', as(YOU), NO_PROFILE, async () => fakeLeg())).toThrow(
     expect.objectContaining({ code: 'BACKEND_BUSY' }),
   )
 })
@@ -62,7 +65,7 @@ test('a connection over which something is followed is in use', async () => {
   clock.now = 1000
   pool.sweep()
   expect(leg.closed).toBe(false)
-  expect(() => pool.open('legacy', YOU, NO_PROFILE, async () => fakeLeg())).toThrow(
+  expect(() => pool.open('legacy', as(YOU), NO_PROFILE, async () => fakeLeg())).toThrow(
     expect.objectContaining({ code: 'BACKEND_BUSY' }),
   )
   slot.holds = 0
@@ -74,13 +77,13 @@ test("the gateway's own connection takes no place and goes to the first client, 
   const { pool } = setup(1)
   const { slot: own, leg } = await opened(pool, GATEWAY_OWNER)
   own.inflight = 1
-  expect(pool.adopt('legacy', ME)).toBeUndefined()
+  expect(pool.adopt('legacy', as(ME))).toBeUndefined()
   own.inflight = 0
-  const slot = pool.adopt('legacy', ME)
+  const slot = pool.adopt('legacy', as(ME))
   expect(slot?.leg).toBe(leg)
   expect(pool.find('legacy', GATEWAY_OWNER, NO_PROFILE)).toBeUndefined()
   expect(pool.find('legacy', ME, NO_PROFILE)).toBe(slot)
-  expect(pool.adopt('legacy', YOU)).toBeUndefined()
+  expect(pool.adopt('legacy', as(YOU))).toBeUndefined()
 })
 
 test('what is idle for too long or lost is swept, what is in use or our own is not', async () => {
@@ -106,7 +109,7 @@ test('an owner that leaves takes its connections along, of both eras', async () 
   const { pool } = setup(5)
   const mine = await opened(pool, ME)
   const modern = fakeLeg()
-  await pool.open('modern', ME, NO_PROFILE, async () => modern).opening
+  await pool.open('modern', as(ME), NO_PROFILE, async () => modern).opening
   const yours = await opened(pool, YOU)
   await pool.dropOwner(ME)
   expect([mine.leg.closed, modern.closed, yours.leg.closed]).toEqual([true, true, false])

@@ -1,8 +1,11 @@
 import type { Era } from '../../model/backend.ts'
+import type { Caller } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey } from '../../model/ids.ts'
 import { GATEWAY_OWNER } from '../../model/ids.ts'
+import type { Principal } from '../../model/principal.ts'
+import { ANONYMOUS } from '../../model/principal.ts'
 import type { Profile } from '../../model/profile.ts'
 import { NO_PROFILE } from '../../model/profile.ts'
 import type { Leg } from '../leg.ts'
@@ -20,6 +23,8 @@ const OPENING_LIMIT_MS = 120_000
 /** One upstream connection and who may use it. */
 export interface Slot {
   readonly owner: OwnerKey
+  /** Who used it last: the same one with another token, unless strangers may share it. */
+  principal: Principal
   /** What a legacy server was told that it may ask for. Modern ones are told with each request. */
   readonly profile: Profile
   readonly era: Era
@@ -77,10 +82,16 @@ export class LegPool {
    * Callers that come while it opens share the attempt, which has its own time: it ends with nobody's call.
    * Throws `BACKEND_BUSY` when every connection is in use.
    */
-  open(era: Era, owner: OwnerKey, profile: Profile, opening: (signal: Cancellation) => Promise<Leg>): Slot {
+  open(
+    era: Era,
+    { owner, principal }: Pick<Caller, 'owner' | 'principal'>,
+    profile: Profile,
+    opening: (signal: Cancellation) => Promise<Leg>,
+  ): Slot {
     if (owner !== GATEWAY_OWNER) this.#makeRoom()
     const signal = new Cancellation()
     const slot = this.#slot(era, owner, profile, opening(signal), signal)
+    slot.principal = principal
     const late = new GatewayError('BACKEND_UNREACHABLE', `no connection within ${OPENING_LIMIT_MS / 1000} s`)
     const timer = setTimeout(() => signal.cancel(late), OPENING_LIMIT_MS).unref()
     slot.opening.then(
@@ -97,16 +108,17 @@ export class LegPool {
   }
 
   /** Takes in a connection that stands already. */
-  add(leg: Leg, owner: OwnerKey): Slot {
-    const slot = this.#slot(leg.era, owner, NO_PROFILE, Promise.resolve(leg), new Cancellation())
+  add(leg: Leg, { owner, principal }: Pick<Caller, 'owner' | 'principal'>, profile = NO_PROFILE): Slot {
+    const slot = this.#slot(leg.era, owner, profile, Promise.resolve(leg), new Cancellation())
     slot.leg = leg
+    slot.principal = principal
     return slot
   }
 
   #slot(era: Era, owner: OwnerKey, profile: Profile, opening: Promise<Leg>, signal: Cancellation): Slot {
     const lastUsed = this.#now()
     const use = { inflight: 0, holds: 0, lastUsed, missed: 0 }
-    const slot: Slot = { owner, profile, era, opening, signal, leg: undefined, ...use }
+    const slot: Slot = { owner, principal: ANONYMOUS, profile, era, opening, signal, leg: undefined, ...use }
     const replaced = this.find(era, owner, profile)
     if (replaced) this.drop(replaced).catch(() => {})
     this.#slots.set(key(era, owner, profile), slot)
@@ -117,12 +129,12 @@ export class LegPool {
    * Hands the gateway's own connection to its first client: nobody has used it, so it carries no state of anybody.
    * `undefined` when there is none, or a listing is running on it.
    */
-  adopt(era: Era, owner: OwnerKey): Slot | undefined {
+  adopt(era: Era, { owner, principal }: Pick<Caller, 'owner' | 'principal'>): Slot | undefined {
     const spare = this.spare(era)
     if (!spare) return undefined
     this.#makeRoom()
     this.#forget(spare)
-    const slot: Slot = { ...spare, owner, lastUsed: this.#now() }
+    const slot: Slot = { ...spare, owner, principal, lastUsed: this.#now() }
     this.#slots.set(key(era, owner, NO_PROFILE), slot)
     return slot
   }

@@ -6,6 +6,7 @@ import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
+import { ANONYMOUS } from '../../model/principal.ts'
 import { NO_PROFILE } from '../../model/profile.ts'
 import type { Leg, Reply } from '../leg.ts'
 import { SessionLost } from '../leg.ts'
@@ -51,6 +52,7 @@ function legOf(era: Era, subscribe = true): FakeLeg {
 function slotOf(leg: FakeLeg, owner = 'o' as OwnerKey): Slot {
   return {
     owner,
+    principal: ANONYMOUS,
     profile: NO_PROFILE,
     era: leg.era,
     opening: Promise.resolve(leg),

@@ -1,5 +1,6 @@
 import type { Era, HttpEndpoint } from '../../model/backend.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
+import type { Credential } from '../../model/credential.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
 import { openSse } from '../sse/connector.ts'
@@ -25,8 +26,8 @@ interface Peer {
 }
 
 /** Streamable HTTP of either era or HTTP+SSE of 2024-11-05, found by probing. */
-export function httpConnector(endpoint: HttpEndpoint): Connector {
-  const peer: Peer = { wire: new HttpWire(endpoint), older: false }
+export function httpConnector(endpoint: HttpEndpoint, credential?: Credential): Connector {
+  const peer: Peer = { wire: new HttpWire(endpoint, credential), older: false }
   return {
     open: (era, context, signal) => openHttp(peer, era, context, signal),
     close: () => peer.wire.close(),
@@ -67,7 +68,7 @@ async function probe(wire: HttpWire, context: LegContext, signal: Cancellation):
     return { era: 'legacy', why: new GatewayError('BACKEND_PROTOCOL', 'the backend speaks no modern revision of ours') }
   }
   const { code, message: text } = message.error
-  if (!says(status) && status !== 200) throw new HttpRefusal(status, wire.address, undefined)
+  if (!says(status) && status !== 200) throw new HttpRefusal(status, wire.address)
   const why = new GatewayError('BACKEND_PROTOCOL', `server/discover was answered with ${code}: ${text}`)
   if (MODERN_ONLY_ERRORS.includes(code)) throw why
   return { era: 'legacy', why }

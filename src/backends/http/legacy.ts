@@ -17,7 +17,7 @@ import { ChangeStream } from './change-stream.ts'
 import type { Scope } from '../incoming/incoming.ts'
 import { Incoming, resultOf } from '../incoming/incoming.ts'
 import { Attribution, together } from '../incoming/attribution.ts'
-import type { HttpAnswer, Exchange } from './exchange.ts'
+import type { Exchange, ExchangeOptions, HttpAnswer } from './exchange.ts'
 import { UpstreamLogLevel } from '../incoming/log-level.ts'
 import { forgotSession, refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
@@ -94,21 +94,24 @@ export class LegacyHttpLeg implements Leg {
     const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
     const running: Running = { id, scope: request, exchange: undefined, previous: undefined, next: undefined }
     this.#running.add(running)
+    const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
+    const options: ExchangeOptions = {
+      id,
+      signal,
+      deadline: request.deadline,
+      streaming: request.streaming,
+      maxMessageBytes: this.#context.maxMessageBytes,
+      onMessage: (message) => this.#incoming.take(message, request),
+      flow: request.flow,
+      resume: this.#openStream,
+      onLetGo: request.letGo,
+    }
     let answer: HttpAnswer
     try {
-      const headers = this.#wire.with(this.#headers, request.passed)
-      running.exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
-        id,
-        signal,
-        deadline: request.deadline,
-        streaming: request.streaming,
-        maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#incoming.take(message, request),
-        flow: request.flow,
-        resume: this.#openStream,
-        onLetGo: request.letGo,
+      answer = await this.#wire.as(request.caller.principal, (shown) => {
+        running.exchange = this.#wire.post(body, this.#wire.with(this.#headers, shown, request.passed), options)
+        return running.exchange.answer
       })
-      answer = await running.exchange.answer
     } catch (error) {
       if (signal.cancelled) {
         this.#attribution.abandoned(running)
@@ -198,8 +201,8 @@ export class LegacyHttpLeg implements Leg {
   }
 
   readonly #openStream = (handler: Dispatcher.DispatchHandler, position: string | undefined): void => {
-    const headers = this.#streamHeaders
-    this.#wire.open(undefined, position === undefined ? headers : [...headers, 'last-event-id', position], handler)
+    const headers = position === undefined ? this.#streamHeaders : [...this.#streamHeaders, 'last-event-id', position]
+    this.#wire.open(undefined, headers, handler, this.#context.principal())
   }
 
   async close(): Promise<void> {
@@ -215,13 +218,14 @@ export class LegacyHttpLeg implements Leg {
           clearTimeout(timer)
           resolve()
         }
-        this.#wire.delete(this.#headers, {
+        const handler = {
           onRequestStart: () => {},
           onResponseStart: () => {},
           onResponseData: () => {},
           onResponseEnd: done,
           onResponseError: done,
-        })
+        }
+        this.#wire.delete(this.#headers, handler, this.#context.principal())
       })
     }
   }
@@ -245,8 +249,8 @@ export class LegacyHttpLeg implements Leg {
   }
 
   async #send(text: string, signal?: Cancellation): Promise<HttpAnswer> {
-    const { maxMessageBytes } = this.#context
-    return this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes })
+    const { maxMessageBytes, principal } = this.#context
+    return this.#wire.postOwn(text, this.#headers, { id: undefined, signal, maxMessageBytes, principal: principal() })
   }
 }
 
@@ -265,5 +269,6 @@ export async function initialize(wire: HttpWire, context: LegContext, signal: Ca
     id,
     signal,
     maxMessageBytes,
+    principal: context.principal(),
   })
 }

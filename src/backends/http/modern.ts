@@ -15,7 +15,7 @@ import { Succession } from '../following/succession.ts'
 import type { Welcome } from '../welcome.ts'
 import { ACKNOWLEDGED, listenFilter } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
-import type { HttpAnswer } from './exchange.ts'
+import type { ExchangeOptions, HttpAnswer } from './exchange.ts'
 import { refusal } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, networkFault } from './wire.ts'
@@ -54,20 +54,23 @@ export class ModernHttpLeg implements Leg {
     const id = upstreamId()
     const { method } = request
     const params = modernParams(request.params, request.patch, hopOf(request, this.#context.identity, id))
-    const headers = this.#wire.with(this.#headersFor(method, params, request.tool), request.passed)
+    const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
+    const headers = this.#headersFor(method, params, request.tool)
+    const options: ExchangeOptions = {
+      id,
+      signal: request.signal,
+      deadline: request.deadline,
+      streaming: request.streaming,
+      maxMessageBytes: this.#context.maxMessageBytes,
+      onMessage: (message) => this.#incoming.take(message, request),
+      flow: request.flow,
+      resume: undefined,
+    }
     let answer: HttpAnswer
     try {
-      const exchange = this.#wire.post(JSON.stringify({ jsonrpc: '2.0', id, method, params }), headers, {
-        id,
-        signal: request.signal,
-        deadline: request.deadline,
-        streaming: request.streaming,
-        maxMessageBytes: this.#context.maxMessageBytes,
-        onMessage: (message) => this.#incoming.take(message, request),
-        flow: request.flow,
-        resume: undefined,
+      answer = await this.#wire.as(request.caller.principal, (shown) => {
+        return this.#wire.post(body, this.#wire.with(headers, shown, request.passed), options).answer
       })
-      answer = await exchange.answer
     } catch (error) {
       throw networkFault(error, this.#wire.address)
     }
@@ -110,7 +113,7 @@ export class ModernHttpLeg implements Leg {
         const method = 'subscriptions/listen'
         const params = modernParams({ notifications }, {}, ownHop(this.#context.identity))
         const body = JSON.stringify({ jsonrpc: '2.0', id: upstreamId(), method, params })
-        this.#wire.open(body, this.#headersFor(method, params), handler)
+        this.#wire.open(body, this.#headersFor(method, params), handler, this.#context.principal())
       },
       onMessage: (message) => {
         if (message.kind === 'notification' && message.method === ACKNOWLEDGED) acknowledged()
@@ -153,5 +156,5 @@ export async function discover(wire: HttpWire, context: LegContext, signal: Canc
   const headers = [...modernHeaders(wire), 'mcp-method', method]
   const { maxMessageBytes } = context
   const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
-  return wire.postOwn(body, headers, { id, signal, maxMessageBytes })
+  return wire.postOwn(body, headers, { id, signal, maxMessageBytes, principal: context.principal() })
 }

@@ -14,7 +14,7 @@ test.each([
   [302, 'http://', /not followed$/],
   [302, 'data:KEY', /not followed$/],
 ])('HTTP %s to %s', (status, location, message) => {
-  const refusal = new HttpRefusal(status, AT, location)
+  const refusal = new HttpRefusal(status, AT, { location })
   expect(refusal.message).toMatch(message)
   expect(refusal.message).not.toContain('KEY')
   expect(refusal.status).toBe(status)

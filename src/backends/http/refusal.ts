@@ -4,11 +4,23 @@ import type { HttpAnswer } from './exchange.ts'
 /** An HTTP answer that is no JSON-RPC message. `status` tells authentication problems from outages. */
 export class HttpRefusal extends GatewayError<'BACKEND_UNREACHABLE'> {
   readonly status: number
+  /** `WWW-Authenticate` of the backend, which is nothing for clients. */
+  readonly asked: string | undefined
 
-  constructor(status: number, address: string, location: string | undefined) {
-    super('BACKEND_UNREACHABLE', describe(status, address, location))
+  constructor(status: number, address: string, headers: Headers = {}) {
+    const { location } = headers
+    super('BACKEND_UNREACHABLE', describe(status, address, typeof location === 'string' ? location : undefined))
     this.status = status
+    this.asked = challengeIn(headers)
   }
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/** `WWW-Authenticate`, all of it. */
+export function challengeIn(headers: Headers): string | undefined {
+  const header = headers['www-authenticate']
+  return Array.isArray(header) ? header.join(', ') : header
 }
 
 const CREDENTIALS = '(key: headers of this backend)'
@@ -36,8 +48,7 @@ export function refusal(answer: HttpAnswer & { kind: 'refused' | 'accepted' | 's
   if (answer.kind !== 'refused') {
     return new GatewayError('BACKEND_PROTOCOL', `the backend at ${address} accepted a request without answering it`)
   }
-  const { location } = answer.headers
-  return new HttpRefusal(answer.status, address, typeof location === 'string' ? location : undefined)
+  return new HttpRefusal(answer.status, address, answer.headers)
 }
 
 /** 404 is the rule; SDK examples answer 400 with a sentence about the session. */

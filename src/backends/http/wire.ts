@@ -1,13 +1,21 @@
 import type { Dispatcher } from 'undici'
 import { Pool } from 'undici'
 import type { HttpEndpoint } from '../../model/backend.ts'
+import type { Credential } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
+import type { Principal } from '../../model/principal.ts'
 import type { HttpAnswer, ExchangeOptions } from './exchange.ts'
 import { Exchange } from './exchange.ts'
+import { HttpRefusal, challengeIn } from './refusal.ts'
+import { showing } from './showing.ts'
 
 /** Connections to one backend at once; requests beyond wait their turn. */
 const MAX_CONNECTIONS = 1024
 const CONNECT_TIMEOUT_MS = 10_000
+
+const NOTHING: readonly string[] = []
+/** No request was sent, so there is none to be controlled. */
+const NOT_SENT = undefined as unknown as Dispatcher.DispatchController
 
 /** What every message to a backend says of itself and takes. */
 export const JSON_HEADERS: readonly string[] = [
@@ -26,13 +34,15 @@ export class HttpWire {
   readonly #path: string
   /** Flat name, value, name, value: the cheapest form on the call path. */
   readonly #headers: readonly string[]
+  readonly #credential: Credential | undefined
   /** Of `#headers`, lower case. */
   readonly #names: ReadonlySet<string>
   /** For people, clients among them: scheme, host and port. Path and query of hosted servers may carry a key. */
   readonly address: string
 
   /** Throws `BACKEND_UNREACHABLE` when the url is none. */
-  constructor(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>) {
+  constructor(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>, credential?: Credential) {
+    this.#credential = credential
     const url = parseUrl(endpoint.url)
     this.#path = url.pathname + url.search
     this.address = url.origin
@@ -58,10 +68,18 @@ export class HttpWire {
     return [...own, ...this.#headers]
   }
 
-  /** Headers that a caller's request brings along; those of the configuration win. */
-  with(headers: string[], passed: readonly string[] | undefined): string[] {
-    if (passed === undefined || passed.length === 0) return headers
-    const all = [...headers]
+  /**
+   * Sends what this principal wants sent: `send` gets the headers that show who it is, and is called once more with
+   * others when the backend has refused those. Throws what `Credential.headers` throws.
+   */
+  async as(principal: Principal, send: (shown: readonly string[]) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+    return this.#credential ? showing(this.#credential, principal, send, refusalIn) : send(NOTHING)
+  }
+
+  /** What is shown, and the headers that a caller's request brings along; those of the configuration win. */
+  with(headers: string[], shown: readonly string[], passed: readonly string[] = NOTHING): string[] {
+    if (passed.length === 0) return shown.length === 0 ? headers : [...headers, ...shown]
+    const all = [...headers, ...shown]
     for (let at = 0; at < passed.length; at += 2) {
       const [name = '', value = ''] = passed.slice(at, at + 2)
       if (!this.#names.has(name)) all.push(name, value)
@@ -82,36 +100,70 @@ export class HttpWire {
   async postOwn(
     body: string,
     headers: string[],
-    { id, signal, maxMessageBytes }: Pick<ExchangeOptions, 'id' | 'signal' | 'maxMessageBytes'>,
+    { principal, ...sent }: Pick<ExchangeOptions, 'id' | 'signal' | 'maxMessageBytes'> & { principal: Principal },
     path = this.#path,
   ): Promise<HttpAnswer> {
-    const exchange = new Exchange({
-      id,
-      signal,
-      maxMessageBytes,
-      deadline: undefined,
-      streaming: false,
-      onMessage: undefined,
-      resume: undefined,
-    })
-    this.#pool.dispatch({ path, method: 'POST', headers, body }, exchange)
+    const options = { ...sent, deadline: undefined, streaming: false, onMessage: undefined, resume: undefined }
     try {
-      return await exchange.answer
+      return await this.as(principal, (shown) => {
+        const exchange = new Exchange(options)
+        this.#pool.dispatch({ path, method: 'POST', headers: this.with(headers, shown), body }, exchange)
+        return exchange.answer
+      })
     } catch (error) {
       throw networkFault(error, this.address)
     }
   }
 
   /** A long-lived stream into a handler of the caller's own: a GET, or a POST when there is a body. */
-  open(body: string | undefined, headers: string[], handler: Dispatcher.DispatchHandler): void {
+  open(body: string | undefined, own: string[], handler: Dispatcher.DispatchHandler, principal: Principal): void {
+    this.#shown(principal, own, handler, (headers) => this.#openStream(body, headers, handler))
+  }
+
+  /** The same for one that must stand before anything else: `attempt` is called again as `send` of `as` is. */
+  async opened<Value>(
+    principal: Principal,
+    own: string[],
+    attempt: (open: (handler: Dispatcher.DispatchHandler) => void) => Promise<Value>,
+  ): Promise<Value> {
+    const openWith = async (shown: readonly string[]): Promise<{ value: Value } | { refusal: HttpRefusal }> => {
+      try {
+        return { value: await attempt((handler) => this.#openStream(undefined, this.with(own, shown), handler)) }
+      } catch (error) {
+        if (error instanceof HttpRefusal) return { refusal: error }
+        throw error
+      }
+    }
+    const asked = this.#credential
+      ? await showing(this.#credential, principal, openWith, turnedAway)
+      : await openWith(NOTHING)
+    if ('refusal' in asked) throw asked.refusal
+    return asked.value
+  }
+
+  #openStream(body: string | undefined, headers: string[], handler: Dispatcher.DispatchHandler): void {
     const path = this.#path
     if (body === undefined) this.#streams.dispatch({ path, method: 'GET', headers }, handler)
     else this.#streams.dispatch({ path, method: 'POST', headers, body }, handler)
   }
 
   /** DELETE: the end of a session. */
-  delete(headers: string[], handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch({ path: this.#path, method: 'DELETE', headers }, handler)
+  delete(own: string[], handler: Dispatcher.DispatchHandler, principal: Principal): void {
+    this.#shown(principal, own, handler, (headers) => {
+      this.#pool.dispatch({ path: this.#path, method: 'DELETE', headers }, handler)
+    })
+  }
+
+  /** What cannot be shown counts as a request that failed. */
+  #shown(
+    principal: Principal,
+    own: string[],
+    handler: Dispatcher.DispatchHandler,
+    dispatch: (headers: string[]) => void,
+  ): void {
+    const fail = (error: Error): void => handler.onResponseError?.(NOT_SENT, error)
+    const send = (shown: readonly string[]): void => dispatch(this.with(own, shown))
+    Promise.resolve(this.#credential?.headers(principal) ?? NOTHING).then(send, fail)
   }
 
   /** The same host under another path; `undefined` when `url` leads elsewhere. Relative to the endpoint's url. */
@@ -123,6 +175,14 @@ export class HttpWire {
   async close(): Promise<void> {
     await Promise.all([this.#pool.destroy(), this.#streams.destroy()])
   }
+}
+
+function turnedAway(end: { value: unknown } | { refusal: HttpRefusal }) {
+  return 'refusal' in end ? { status: end.refusal.status, challenge: end.refusal.asked } : undefined
+}
+
+function refusalIn(answer: HttpAnswer): { status: number; challenge: string | undefined } | undefined {
+  return answer.kind === 'stream' ? undefined : { status: answer.status, challenge: challengeIn(answer.headers) }
 }
 
 /** A malformed url is not repeated: nobody can tell which part of it is a secret. */

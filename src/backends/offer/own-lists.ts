@@ -2,6 +2,8 @@ import type { NativeLists } from '../../model/backend.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { OwnerKey } from '../../model/ids.ts'
+import { principalKey } from '../../model/principal.ts'
+import type { Apart, Audience } from './apart.ts'
 import type { Listing } from './lists.ts'
 import { fetchLists, sameLists } from './lists.ts'
 import type { Slot } from '../connections/pool.ts'
@@ -10,15 +12,15 @@ const DEBOUNCE_MS = 100
 const LIMIT_MS = 30_000
 
 export interface OwnListsOptions {
-  /** What callers of a profile see who have nothing of their own. */
-  listsFor: (profile: string) => NativeLists | undefined
+  /** What callers see who have nothing of their own. */
+  listsFor: (audience: Audience) => NativeLists | undefined
   /**
    * Resolves when what the server offers to everybody has been listed anew. Absent: a process, whose announcements are
    * about itself. An HTTP server may announce on each connection what concerns all: then nobody has anything of their own.
    */
   relisted: (() => Promise<void>) | undefined
   /** Told when what one owner sees has changed. */
-  onChange: (apart: { owner: OwnerKey; profile: string }) => void
+  onChange: (apart: Apart) => void
   note: (message: string) => void
 }
 
@@ -28,7 +30,7 @@ export interface OwnListsOptions {
  */
 export class OwnLists {
   /** What was last found on each connection, `apart` when others do not see the same. */
-  readonly #known = new Map<OwnerKey, { listing: Listing; apart: boolean; profile: string }>()
+  readonly #known = new Map<OwnerKey, { listing: Listing; apart: boolean; audience: Audience }>()
   readonly #refreshing = new Map<OwnerKey, Promise<void>>()
   readonly #timers = new Map<OwnerKey, NodeJS.Timeout>()
   /** Numbers the requests for lists. */
@@ -51,8 +53,8 @@ export class OwnLists {
   }
 
   /** Who sees something of their own. */
-  get apart(): { owner: OwnerKey; profile: string }[] {
-    return [...this.#known].filter(([, { apart }]) => apart).map(([owner, { profile }]) => ({ owner, profile }))
+  get apart(): Apart[] {
+    return [...this.#known].filter(([, { apart }]) => apart).map(([owner, { audience }]) => ({ owner, ...audience }))
   }
 
   /** The server has announced a change on this connection. */
@@ -84,7 +86,7 @@ export class OwnLists {
     this.#timers.delete(owner)
     this.#flights.delete(owner)
     const known = this.#known.get(owner)
-    if (this.#known.delete(owner) && known?.apart) this.#options.onChange({ owner, profile: known.profile })
+    if (this.#known.delete(owner) && known?.apart) this.#options.onChange({ owner, ...known.audience })
   }
 
   /** `announced`: the server may say the same of what it offers to everybody. */
@@ -103,12 +105,12 @@ export class OwnLists {
       // A late answer must not overwrite a newer one.
       if (slot.leg.closed || this.#flights.get(slot.owner) !== flight) return
       const { owner } = slot
-      const profile = slot.profile.key
+      const audience = { profile: slot.profile.key, principal: principalKey(slot.principal) }
       const before = this.#known.get(owner)
-      const apart = !sameLists(listing.lists, listsFor(profile))
-      this.#known.set(owner, { listing, apart, profile })
+      const apart = !sameLists(listing.lists, listsFor(audience))
+      this.#known.set(owner, { listing, apart, audience })
       if (before?.apart ? !apart || !sameLists(before.listing.lists, listing.lists) : apart)
-        onChange({ owner, profile })
+        onChange({ owner, ...audience })
     } finally {
       clearTimeout(timer)
       slot.inflight--

@@ -24,15 +24,18 @@ export async function openEventStream(
   signal: Cancellation,
   patienceMs?: number,
 ): Promise<Channel> {
-  const stream = new EventStream(wire, context)
-  signal.onCancel((reason) => stream.giveUp(reason))
   const late = new GatewayError('BACKEND_UNREACHABLE', `the event stream at ${wire.address} names no endpoint`)
-  const timer = patienceMs === undefined ? undefined : setTimeout(() => stream.giveUp(late), patienceMs).unref()
-  try {
-    return await stream.channel
-  } finally {
-    clearTimeout(timer)
-  }
+  return wire.opened(context.principal(), wire.headers(STREAM_HEADERS), async (open) => {
+    const stream = new EventStream(wire, context)
+    open(stream)
+    signal.onCancel((reason) => stream.giveUp(reason))
+    const timer = patienceMs === undefined ? undefined : setTimeout(() => stream.giveUp(late), patienceMs).unref()
+    try {
+      return await stream.channel
+    } finally {
+      clearTimeout(timer)
+    }
+  })
 }
 
 class EventStream implements Dispatcher.DispatchHandler {
@@ -59,7 +62,6 @@ class EventStream implements Dispatcher.DispatchHandler {
       () => this.#onOverflow(),
       context.maxMessageBytes,
     )
-    wire.open(undefined, wire.headers(STREAM_HEADERS), this)
   }
 
   /** Ends the wait for the endpoint; of no effect after it. */
@@ -79,11 +81,10 @@ class EventStream implements Dispatcher.DispatchHandler {
   ): void {
     if (status === 200 && String(headers['content-type']).startsWith('text/event-stream')) return
     const { address } = this.#wire
-    const { location } = headers
     this.#finish(
       status === 200
         ? new GatewayError('BACKEND_PROTOCOL', `a GET at ${address} is not answered with an event stream`)
-        : new HttpRefusal(status, address, typeof location === 'string' ? location : undefined),
+        : new HttpRefusal(status, address, headers),
     )
   }
 
@@ -135,7 +136,7 @@ class EventStream implements Dispatcher.DispatchHandler {
 
   #channelWire(path: string): ChannelWire {
     const wire = this.#wire
-    const { maxMessageBytes } = this.#context
+    const { maxMessageBytes, principal } = this.#context
     const headers = wire.headers(JSON_HEADERS)
     // Messages that the server has not taken yet.
     const posts = new Set<Cancellation>()
@@ -146,7 +147,8 @@ class EventStream implements Dispatcher.DispatchHandler {
       unread += text.length
       let fault: Error | undefined
       try {
-        const answer = await wire.postOwn(text, headers, { id: undefined, signal, maxMessageBytes }, path)
+        const options = { id: undefined, signal, maxMessageBytes, principal: principal() }
+        const answer = await wire.postOwn(text, headers, options, path)
         fault = faultOf(answer, wire.address)
       } catch (error) {
         fault = error as Error
@@ -178,7 +180,7 @@ class EventStream implements Dispatcher.DispatchHandler {
 function faultOf(answer: HttpAnswer, address: string): Error | undefined {
   if (answer.kind === 'accepted') return undefined
   if (forgotSession(answer)) return new SessionLost()
-  return answer.kind === 'message' ? new HttpRefusal(answer.status, address, undefined) : refusal(answer, address)
+  return answer.kind === 'message' ? new HttpRefusal(answer.status, address) : refusal(answer, address)
 }
 
 /** `false`: it is none of the protocol. */

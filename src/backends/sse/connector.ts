@@ -1,5 +1,6 @@
 import type { HttpEndpoint } from '../../model/backend.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
+import type { Credential } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { ChannelLeg } from '../channel/channel-leg.ts'
 import { HttpWire } from '../http/wire.ts'
@@ -7,8 +8,8 @@ import type { Connector, Leg, LegContext } from '../leg.ts'
 import { openEventStream } from './channel.ts'
 
 /** HTTP+SSE of 2024-11-05, which has the legacy era alone. */
-export function sseConnector(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>): Connector {
-  const wire = new HttpWire(endpoint)
+export function sseConnector(endpoint: Pick<HttpEndpoint, 'url' | 'headers'>, credential?: Credential): Connector {
+  const wire = new HttpWire(endpoint, credential)
   return {
     open: async (era, context, signal) => {
       if (era !== 'modern') return openSse(wire, context, signal)

@@ -13,6 +13,7 @@ import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
+import { LOCK_FLAGS, frozenBy } from '../lock-file.ts'
 import { withGateway } from '../session.ts'
 import { print, printError } from '../terminal.ts'
 
@@ -22,6 +23,7 @@ export const callCommand: Command = {
   summary: 'Call one tool and print what it answers.',
   flags: {
     ...CONFIG_FLAGS,
+    ...LOCK_FLAGS,
     ...AS_FLAG,
     json: { type: 'boolean', help: 'print the whole result object as received' },
   },
@@ -36,8 +38,10 @@ export const callCommand: Command = {
   run: async (args) => {
     const { files, tool, input } = split(args.positionals)
     const parameters = argumentsFrom(input)
-    const { served, principal } = actingAs(args, await loadOrExit(sourceOf(args, files)), 'call')
-    return withGateway(served, async (gateway) => {
+    const source = sourceOf(args, files)
+    const lock = frozenBy(args, source, 'call')?.lock
+    const { served, principal } = actingAs(args, await loadOrExit(source), 'call')
+    return withGateway({ ...served, ...(lock && { lock }) }, async (gateway) => {
       const context: Context = {
         ...GATEWAY_CALLER,
         principal,

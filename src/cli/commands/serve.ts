@@ -3,6 +3,7 @@ import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import { identity } from '../../gateway/identity.ts'
 import { tellUnserved } from '../later.ts'
+import { LOCK_FLAGS, frozenBy } from '../lock-file.ts'
 import { serveHttp } from '../serve/http.ts'
 import { serveStdio } from '../serve/stdio.ts'
 import type { LogFormat, LogLevel } from '../../telemetry/log.ts'
@@ -17,6 +18,7 @@ export const serveCommand: Command = {
   summary: 'Serve one MCP endpoint for all servers of a configuration.',
   flags: {
     ...CONFIG_FLAGS,
+    ...LOCK_FLAGS,
     host: { type: 'string', value: 'HOST', help: 'address to listen on (127.0.0.1)' },
     port: { type: 'string', value: 'PORT', help: 'port to listen on, 0 for a free one (4483)' },
     transport: { type: 'string', value: 'http|stdio', help: 'how clients reach the gateway (http)' },
@@ -46,11 +48,12 @@ export const serveCommand: Command = {
     if (asked !== undefined) oneOf(asked, LEVELS, '--log-level')
     const port = portOf(args.text('port') ?? '4483')
     const source = sourceOf(args)
+    const frozen = frozenBy(args, source, 'serve')
     const loaded = await loadOrExit(source)
     const { config } = loaded
     tellUnserved(config)
     const level = (asked ?? config.logLevel ?? (format === 'json' ? 'info' : 'warn')) as LogLevel
-    const options = { ...loaded, source, identity, format, level, watch: args.on('watch') }
+    const options = { ...loaded, source, identity, format, level, watch: args.on('watch'), frozen }
     if (transport === 'stdio') {
       const { type } = config.incomingAuth
       if (type !== 'anonymous') {

@@ -3,11 +3,16 @@ import type { BackendFault } from '../../model/backend.ts'
 import type { Catalogue, Entry } from '../../model/catalogue.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
+import type { Finding } from '../../aggregation/suspicion/rules.ts'
+import type { Withheld } from '../../aggregation/pinning/withhold.ts'
+import { findSuspicious } from '../../aggregation/suspicion/suspicion.ts'
 import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
+import { LOCK_FLAGS, frozenBy } from '../lock-file.ts'
 import { withGateway } from '../session.ts'
+import { printSuspicious, subjectText } from '../suspicious.ts'
 import { count, paintFor, plain, print, table } from '../terminal.ts'
 
 interface ToolRow {
@@ -37,28 +42,41 @@ interface Report {
   backends: BackendRow[]
   conflicts: { name: string; backends: readonly string[]; resolution: string }[]
   tokens: number
+  /** With --frozen: what is not as the lock says. */
+  withheld?: readonly Withheld[]
+  suspicious: readonly Finding[]
 }
 
 export const toolsCommand: Command = {
   name: 'tools',
   usage: '[FILE|DIR...] [options]',
   summary: 'Show the catalogue that clients would see: names, backends, conflicts, tokens.',
-  flags: { ...CONFIG_FLAGS, ...AS_FLAG, json: { type: 'boolean', help: 'print the catalogue as JSON' } },
-  notes: ['Exits with 1 when a name that several backends claim is withheld (strategy "manual").'],
+  flags: { ...CONFIG_FLAGS, ...LOCK_FLAGS, ...AS_FLAG, json: { type: 'boolean', help: 'print the catalogue as JSON' } },
+  notes: [
+    'Exits with 1 when a name that several backends claim is withheld (strategy "manual"), or --frozen withholds something.',
+  ],
   examples: ['vmcp tools mcp.json', 'vmcp tools mcp.json --json | jq .tokens'],
   run: async (args) => {
-    const { served, principal } = actingAs(args, await loadOrExit(sourceOf(args)), 'tools')
-    return withGateway(served, async (gateway) => {
-      const { catalogue } = await gateway.core.catalogue({ ...GATEWAY_CALLER, principal }, 'list')
-      const report = reportOf(gateway, catalogue)
+    const source = sourceOf(args)
+    const lock = frozenBy(args, source, 'tools')?.lock
+    const { served, principal } = actingAs(args, await loadOrExit(source), 'tools')
+    return withGateway({ ...served, ...(lock && { lock }) }, async (gateway) => {
+      const caller = { ...GATEWAY_CALLER, principal }
+      const { catalogue } = await gateway.core.catalogue(caller, 'list')
+      const { offered, withheld } = gateway.current.keeper.admission(caller)
+      const report: Report = {
+        ...reportOf(gateway, catalogue),
+        ...(lock && { withheld }),
+        suspicious: findSuspicious(offered),
+      }
       if (args.on('json')) print(JSON.stringify(report, null, 2))
       else show(report)
-      return catalogue.conflicts.some(({ withheld }) => withheld) ? EXIT.failed : EXIT.ok
+      return withheld.length > 0 || catalogue.conflicts.some((conflict) => conflict.withheld) ? EXIT.failed : EXIT.ok
     })
   },
 }
 
-function reportOf(gateway: Gateway, catalogue: Catalogue): Report {
+function reportOf(gateway: Gateway, catalogue: Catalogue): Omit<Report, 'withheld' | 'suspicious'> {
   const { backends } = gateway.current
   const tools = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed').map(toolRow)
   return {
@@ -120,5 +138,10 @@ function show(report: Report): void {
     print(`${paint.bold(name)} (${transport}): ${what}`)
   }
   for (const { resolution } of report.conflicts) print(`${paint.warn('conflict')}: ${plain(resolution)}`)
+  for (const one of report.withheld ?? []) {
+    const why = one.why === 'new' ? 'it is not in the lock' : 'it is not what the lock says'
+    print(`${paint.bad('withheld')}: ${subjectText(one)}, ${why}`)
+  }
+  printSuspicious(report.suspicious)
   print(`\n${count(report.tools.length, 'tool')}, about ${report.tokens} tokens in a client's context`)
 }

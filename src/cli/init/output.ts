@@ -63,11 +63,15 @@ export async function refuseIfChanged(path: string, { text }: Output): Promise<v
   throw new CliError(EXIT.failed, `${path} has changed since it was read`, 'run vmcp init again')
 }
 
-/** Replaces the file in one step. Only its owner may read it: it holds what the clients keep secret. */
-export async function writeAtomically(file: string, text: string): Promise<void> {
+/** Replaces the file in one step. Without a mode only its owner may read it: it holds what the clients keep secret. */
+export async function writeAtomically(
+  file: string,
+  text: string,
+  { mode = 0o600, flag = '--output' }: { mode?: number; flag?: string } = {},
+): Promise<void> {
   const draft = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    const handle = await open(draft, 'wx', 0o600)
+    const handle = await open(draft, 'wx', mode)
     try {
       await handle.writeFile(text)
       await handle.sync()
@@ -78,6 +82,6 @@ export async function writeAtomically(file: string, text: string): Promise<void>
   } catch (error) {
     await rm(draft, { force: true })
     const code = (error as NodeJS.ErrnoException).code ?? 'error'
-    throw new CliError(EXIT.failed, `${file} cannot be written (${code})`, 'name another file with --output FILE')
+    throw new CliError(EXIT.failed, `${file} cannot be written (${code})`, `name another file with ${flag} FILE`)
   }
 }

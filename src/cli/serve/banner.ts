@@ -28,6 +28,11 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
         `  ${paint.good('ready')}  ${b.backend.padEnd(width)}  ${b.transport}  ${b.revision}  ${what}  ${Math.round(b.ms)} ms`,
       )
     },
+    'backend.personal': ({ backend, transport, ms }) => {
+      print(
+        `  ${paint.good('ready')}  ${backend.padEnd(width)}  ${transport}  for those who sign in  ${Math.round(ms)} ms`,
+      )
+    },
     'backend.failing': ({ backend, transport, fault, retryInMs }) => {
       const hint = fault.hint === undefined ? '' : ` (${fault.hint})`
       const words = fault.detail === undefined ? '' : `; it wrote: ${plain(fault.detail)}`
@@ -42,6 +47,9 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
       const text = `catalogue: ${what}, about ${c.tokens} tokens in a client's context`
       if (text !== announced) print(text)
       announced = text
+    },
+    'definition.restored': ({ backend, kind, name }) => {
+      print(`  ${paint.good('back ')}  ${backend.padEnd(width)}  ${kind} ${plain(name)} is as the lock says again`)
     },
     'gateway.stopping': ({ reason }) => print(`\nstopping (${reason})`),
     'config.reloaded': ({ backends, kept }) =>

@@ -1,5 +1,3 @@
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { isLoopbackName } from '../../gateway/face/http/guard.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
@@ -8,6 +6,7 @@ import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { nextSignal } from '../signals.ts'
+import { stateFolder } from '../state-folder.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
 import { shutDown } from './runtime.ts'
@@ -25,7 +24,11 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const signal = nextSignal()
   const telemetry = new Telemetry()
   tell(telemetry, options)
-  const gateway = new Gateway(config, options.identity, telemetry, options.policies)
+  const gateway = new Gateway(config, options.identity, telemetry, {
+    policies: options.policies,
+    lock: options.frozen?.lock,
+    stateFolder: stateFolder(),
+  })
   let door: HttpDoor
   try {
     door = await HttpDoor.listen(gateway, { host, port: options.port, stateFolder: stateFolder() })
@@ -42,7 +45,9 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   if (exposed) telemetry.emit('gateway.exposed', { host })
   if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
   const check = (next: GatewayConfig): boolean => isExposed(next, host)
-  const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry, check) : undefined
+  const unwatch = options.watch
+    ? watchFiles(options.files, options.source, gateway, telemetry, check, options.frozen?.file)
+    : undefined
   const reason = await signal
   unwatch?.()
   door.stop()
@@ -85,12 +90,6 @@ function tell(telemetry: Telemetry, { format, level, config }: HttpOptions): voi
     logger('text', (line) => process.stderr.write(line)),
     (name) => told(name) && !shows(name),
   )
-}
-
-/** Where the gateway keeps what it makes itself (contract 4). */
-function stateFolder(): string {
-  const { XDG_STATE_HOME } = process.env
-  return join(XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'vmcp')
 }
 
 function listenFault(error: NodeJS.ErrnoException, host: string, port: number): CliError {

@@ -4,6 +4,7 @@ import type { Telemetry } from '../../telemetry/events.ts'
 import type { LogFormat, LogLevel } from '../../telemetry/log.ts'
 import type { Source } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
+import type { Frozen } from '../lock-file.ts'
 import type { Served } from '../session.ts'
 import type { StopSignal } from '../signals.ts'
 import { SIGNAL_EXIT } from '../signals.ts'
@@ -15,6 +16,8 @@ export interface ServeOptions extends Served {
   format: LogFormat
   level: LogLevel
   watch: boolean
+  /** The lock that it is held to, and its file. */
+  frozen: Frozen | undefined
 }
 
 /** How long running calls may go on after a signal. */

@@ -1,13 +1,23 @@
+import { listenForPages } from '../../gateway/face/http/pages.ts'
 import { StdioDoor } from '../../gateway/face/stdio.ts'
 import { Gateway } from '../../gateway/gateway.ts'
+import type { CredentialSpec } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
 import { EXIT } from '../exit.ts'
 import { nextSignal } from '../signals.ts'
+import { stateFolder } from '../state-folder.ts'
 import type { ServeOptions } from './runtime.ts'
 import { shutDown } from './runtime.ts'
 import { watchFiles } from './watch.ts'
+
+const SIGNS_IN: Readonly<Record<CredentialSpec['kind'], boolean>> = {
+  authorization_code: true,
+  id_jag: true,
+  client_credentials: false,
+  token_exchange: false,
+}
 
 /** Serves one client on standard input and output until the input ends or a signal comes. */
 export async function serveStdio({ config, identity, ...options }: ServeOptions): Promise<number> {
@@ -17,10 +27,20 @@ export async function serveStdio({ config, identity, ...options }: ServeOptions)
     logger(options.format, (line) => process.stderr.write(line)),
     toldAt(options.level),
   )
-  const gateway = new Gateway(config, identity, telemetry, options.policies)
+  const pages = config.backends.some(({ credential }) => credential && SIGNS_IN[credential.kind])
+    ? await listenForPages(() => gateway.outbound.room?.pages)
+    : undefined
+  const gateway: Gateway = new Gateway(config, identity, telemetry, {
+    policies: options.policies,
+    lock: options.frozen?.lock,
+    stateFolder: stateFolder(),
+    pagesAt: pages?.address,
+  })
   telemetry.emit('gateway.listening', { url: 'stdio', transport: 'stdio', name: config.name })
   const door = new StdioDoor(gateway, process.stdin, process.stdout)
-  const unwatch = options.watch ? watchFiles(options.files, options.source, gateway, telemetry) : undefined
+  const unwatch = options.watch
+    ? watchFiles(options.files, options.source, gateway, telemetry, undefined, options.frozen?.file)
+    : undefined
   const ended = await Promise.race([signal, door.serve(config.door.maxRequestBytes)])
   unwatch?.()
   if (ended === undefined) {

@@ -9,13 +9,14 @@ import type { Source } from '../configuration.ts'
 import { load } from '../configuration.ts'
 import { CliError } from '../exit.ts'
 import { tellUnserved } from '../later.ts'
+import { readFrozen } from '../lock-file.ts'
 
 /** Editors write in several steps. */
 const QUIET_MS = 150
 
 /**
  * Reloads when one of the files changes. `check` throws for a configuration that must not replace the running one.
- * Whatever goes wrong, the running one stays. Call the result to stop.
+ * Whatever goes wrong, the running one stays. `lockFile`: the lock that it is held to. Call the result to stop.
  */
 export function watchFiles(
   files: readonly string[],
@@ -23,12 +24,14 @@ export function watchFiles(
   gateway: Gateway,
   telemetry: Telemetry,
   check: (config: GatewayConfig) => void = () => {},
+  lockFile?: string,
 ): () => void {
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
 
-  const follow = (paths: readonly string[]): void => {
+  const follow = (read: readonly string[]): void => {
+    const paths = lockFile === undefined ? read : [...read, lockFile]
     for (const watcher of watchers) watcher.close()
     // Folders, not files: editors replace a file, and a watch on the old one would hear nothing more.
     const names = new Set(paths.map((path) => basename(path)))
@@ -60,7 +63,8 @@ export function watchFiles(
       }
       tellUnserved(config)
       check(config)
-      gateway.reload(config, policies)
+      const lock = lockFile === undefined ? undefined : readFrozen(lockFile)
+      gateway.reload(config, policies, lock)
     } catch (error) {
       telemetry.emit('config.rejected', { faults: [sentence(error)] })
     }

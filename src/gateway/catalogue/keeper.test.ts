@@ -1,13 +1,15 @@
 import { expect, test, vi } from 'vitest'
 import { tool } from '../../../test/support/aggregation.ts'
-import type { Apart, Backend } from '../../backends/backend.ts'
+import type { Backend } from '../../backends/backend.ts'
+import type { Apart } from '../../backends/offer/apart.ts'
 import { loadConfig } from '../../config/load.ts'
 import type { Listing } from '../../backends/offer/lists.ts'
 import type { NativeLists } from '../../model/backend.ts'
+import { GATEWAY_CALLER } from '../../model/call.ts'
 import type { OwnerKey } from '../../model/ids.ts'
 import { backendId } from '../../model/ids.ts'
-import { NO_PROFILE } from '../../model/profile.ts'
 import { Telemetry } from '../../telemetry/events.ts'
+import { DefinitionGuard, DefinitionNews } from './definition-guard.ts'
 import { CatalogueKeeper } from './keeper.ts'
 
 const MINE: Apart = { owner: 'session:me' as OwnerKey, profile: '' }
@@ -65,6 +67,7 @@ async function kept() {
     [backend as unknown as Backend],
     config!.aggregation,
     telemetry,
+    new DefinitionGuard(undefined, new DefinitionNews(telemetry)),
     1,
     undefined,
     (before, after, apart) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], apart }),
@@ -112,7 +115,7 @@ test('what has been told is not remembered without bound', async () => {
 
 test('a list is as fresh as its backends say, and private where callers see different things', async () => {
   const { keeper, changeOwn } = await kept()
-  const anybody = { owner: 'session:any' as OwnerKey, profile: NO_PROFILE }
+  const anybody = { ...GATEWAY_CALLER, owner: 'session:any' as OwnerKey }
   expect(keeper.hints(anybody)).toMatchObject({
     tools: { ttlMs: 900, cacheScope: 'public' },
     prompts: { ttlMs: 5000, cacheScope: 'public' },

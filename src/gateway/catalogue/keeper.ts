@@ -3,12 +3,16 @@ import { claimsOf } from '../../aggregation/claims.ts'
 import { buildCatalogue } from '../../aggregation/build.ts'
 import { mergeHints } from '../../aggregation/hints.ts'
 import { estimateTokens } from '../../aggregation/tokens.ts'
-import type { Apart, Backend } from '../../backends/backend.ts'
+import type { Backend } from '../../backends/backend.ts'
+import type { Apart } from '../../backends/offer/apart.ts'
+import { audienceKey } from '../../backends/offer/apart.ts'
 import { hintNow } from '../../backends/offer/lists-age.ts'
 import type { Caller } from '../../model/call.ts'
 import type { CacheHint, Catalogue, ListKind } from '../../model/catalogue.ts'
+import { principalKey } from '../../model/principal.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
+import type { Admission, DefinitionGuard } from './definition-guard.ts'
 
 /** The first list waits this long for a backend that is still connecting, once per backend. */
 const FIRST_LIST_WAIT_MS = 2000
@@ -28,9 +32,14 @@ export class CatalogueKeeper {
   readonly #backends: readonly Backend[]
   readonly #settings: AggregationSettings
   readonly #telemetry: Telemetry
+  readonly #guard: DefinitionGuard
+  /** What each catalogue was made from. */
+  readonly #admissions = new WeakMap<Catalogue, Admission>()
   readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
   readonly #unsubscribe: (() => void)[]
   readonly #waitedFor = new Set<Backend>()
+  /** Some of the backends show each principal something else. */
+  readonly #perCaller: boolean
   readonly #toldNotes = new Set<string>()
   /** Catalogues of those who see something of their own, by owner or by profile. */
   readonly #views = new Map<string, View>()
@@ -47,6 +56,7 @@ export class CatalogueKeeper {
     backends: readonly Backend[],
     settings: AggregationSettings,
     telemetry: Telemetry,
+    guard: DefinitionGuard,
     version: number,
     /** Names that are settled already: the configuration before this one gave the same. */
     claims: Claims | undefined,
@@ -54,8 +64,10 @@ export class CatalogueKeeper {
     onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void,
   ) {
     this.#backends = backends
+    this.#perCaller = backends.some(({ perCaller }) => perCaller)
     this.#settings = settings
     this.#telemetry = telemetry
+    this.#guard = guard
     this.#onChange = onChange
     if (claims) {
       this.#claims = claims
@@ -75,9 +87,11 @@ export class CatalogueKeeper {
   }
 
   /** As this caller sees it. */
-  view({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Catalogue {
+  view(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Catalogue {
     if (this.#views.size === 0) return this.#catalogue
-    const view = this.#views.get(owner) ?? this.#views.get(profile.key)
+    const { owner, profile, principal } = caller
+    const own = this.#perCaller && audienceKey({ profile: profile.key, principal: principalKey(principal) })
+    const view = this.#views.get(owner) ?? (own ? this.#views.get(own) : undefined) ?? this.#views.get(profile.key)
     if (!view) return this.#catalogue
     if (view.base !== this.#catalogue) {
       view.base = this.#catalogue
@@ -86,10 +100,25 @@ export class CatalogueKeeper {
     return view.catalogue
   }
 
+  /** What the backends offer to this caller, and what of it is withheld. */
+  admission(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Admission {
+    return this.#admissions.get(this.view(caller)) ?? { offered: [], contributions: [], withheld: [] }
+  }
+
+  /** Whether a resource that a backend lists is kept from this caller: no other way may lead to it. */
+  withholds(uri: string, caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): boolean {
+    const { withheld } = this.admission(caller)
+    return (
+      withheld.some(({ kind, name }) => kind === 'resource' && name === uri) && !this.view(caller).resources.has(uri)
+    )
+  }
+
   #onChangeApart(apart: Apart): void {
     // What they were told of last; `view` would already show what is new.
     const before = this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue
     this.#look(apart)
+    // Who sees something of their own besides sees this too.
+    for (const view of this.#views.values()) if (isWithin(view.apart, apart)) view.base = undefined
     this.#onChange(before, this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue, apart)
   }
 
@@ -130,13 +159,13 @@ export class CatalogueKeeper {
   }
 
   /** How long this caller may keep what they see now. A list that differs from caller to caller is private. */
-  hints({ owner, profile }: Pick<Caller, 'owner' | 'profile'>): Record<ListKind, CacheHint> {
+  hints({ owner, profile, principal }: Pick<Caller, 'owner' | 'profile' | 'principal'>): Record<ListKind, CacheHint> {
     const now = performance.now()
     const own: CacheHint = {
       ttlMs: this.pending > 0 ? TTL_CONNECTING_MS : TTL_MS,
       cacheScope: this.#views.size > 0 ? 'private' : 'public',
     }
-    const apart = { owner, profile: profile.key }
+    const apart = { owner, profile: profile.key, principal: principalKey(principal) }
     const listings = this.#backends
       .filter(({ reachable }) => reachable)
       .map((backend) => backend.listingFor(apart))
@@ -168,9 +197,9 @@ export class CatalogueKeeper {
     return this.view(caller)
   }
 
-  /** Finds out what callers of this profile see. */
+  /** Finds out what callers like this one see. */
   async #prepare(caller: Caller): Promise<void> {
-    if (caller.profile.key === '') return
+    if (caller.profile.key === '' && !this.#perCaller) return
     const unknown = this.#backends.map((backend) => backend.prepare(caller)).filter((wait) => wait !== undefined)
     if (unknown.length > 0) await Promise.all(unknown)
   }
@@ -182,7 +211,11 @@ export class CatalogueKeeper {
 
   #settle(): void {
     this.#settled = true
-    this.#claims = claimsOf(this.#catalogue, this.#claims)
+    this.#claims = this.#claimed()
+  }
+
+  #claimed(): Claims {
+    return claimsOf(this.#catalogue, this.#claims, this.#admissions.get(this.#catalogue)?.contributions)
   }
 
   #rebuildSoon(): void {
@@ -197,18 +230,21 @@ export class CatalogueKeeper {
     this.#sources = sources
     const before = this.#catalogue
     this.#catalogue = this.#build(before.version + 1)
-    if (this.#settled) this.#claims = claimsOf(this.#catalogue, this.#claims)
+    if (this.#settled) this.#claims = this.#claimed()
     else if (this.pending === 0) this.#settle()
     this.#onChange(before, this.#catalogue)
     this.#tell()
   }
 
   #build(version: number, apart?: Apart): Catalogue {
-    const contributions = this.#backends.map((backend) => {
+    const offered = this.#backends.map((backend) => {
       const own = apart && backend.listsApart(apart)
       return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
     })
-    return buildCatalogue(contributions, this.#settings, this.#claims, version)
+    const admission = this.#guard.admit(offered, apart !== undefined)
+    const catalogue = buildCatalogue(admission.contributions, this.#settings, this.#claims, version)
+    this.#admissions.set(catalogue, admission)
+    return catalogue
   }
 
   #tell(): void {
@@ -237,13 +273,19 @@ export class CatalogueKeeper {
 
 interface View {
   apart: Apart
-  /** What it was built beside. */
-  base: Catalogue
+  /** What it was built beside. `undefined`: what it was built from has changed. */
+  base: Catalogue | undefined
   catalogue: Catalogue
 }
 
-function keyOf({ owner, profile }: Apart): string {
-  return owner ?? profile
+/** Whether `inner` are some of those whom `outer` means. */
+function isWithin(inner: Apart, outer: Apart): boolean {
+  if (outer.owner !== undefined || inner.profile !== outer.profile) return false
+  return outer.principal === undefined || inner.principal === outer.principal
+}
+
+function keyOf(apart: Apart): string {
+  return apart.owner ?? audienceKey(apart)
 }
 
 async function answered(backend: Backend): Promise<void> {

@@ -28,6 +28,7 @@ export class Resolver {
 
   /** What is listed, or was shown to this caller; without waiting. */
   now(call: EntryCall, caller: Caller): Entry | undefined {
+    if (call.kind === 'resource' && this.#keeper.withholds(call.uri, caller)) return undefined
     const entry = findEntry(this.#keeper.view(caller), call)
     if (entry) return entry.visibility === 'hidden' ? undefined : entry
     return call.kind === 'resource' ? this.#linked(call.uri, caller) : undefined
@@ -36,7 +37,7 @@ export class Resolver {
   /**
    * A call that comes before its backend has been listed, or merged after that, waits as the first list does.
    * `undefined`: nothing of that name. Throws `BACKEND_UNREACHABLE` for a name that only a backend could have that has
-   * never answered.
+   * never answered, and `CONSENT_NEEDED` for one whose backend does not let this caller in.
    */
   async late(call: EntryCall, caller: Caller, signal: Cancellation): Promise<Entry | undefined> {
     await this.#keeper.forList(caller)
@@ -46,6 +47,11 @@ export class Resolver {
       ({ lists, spec }) =>
         lists === undefined && couldBelong(call.name, spec.id, this.#settings, this.#backends.length),
     )
+    const closed = this.#backends
+      .filter(({ spec }) => couldBelong(call.name, spec.id, this.#settings, this.#backends.length))
+      .map((backend) => backend.turnsAway(caller))
+      .find((why) => why !== undefined)
+    if (closed) throw closed
     if (absent) await absent.wake(signal)
     else if (!(await this.#lookAgain(call, caller, signal))) return undefined
     await this.#keeper.forList(caller)
@@ -68,7 +74,7 @@ export class Resolver {
    */
   byScheme(uri: string, caller: Caller): Entry[] {
     const scheme = schemeOf(uri)
-    if (scheme === undefined) return []
+    if (scheme === undefined || this.#keeper.withholds(uri, caller)) return []
     const { resources, templates } = this.#keeper.view(caller)
     const owners = new Set<BackendId>()
     for (const { shown, route } of [...resources.values(), ...templates.values()]) {

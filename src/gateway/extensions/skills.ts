@@ -1,9 +1,10 @@
 import type { Backend } from '../../backends/backend.ts'
 import { ownRequest } from '../../backends/leg.ts'
-import type { Call, Context, Outcome } from '../../model/call.ts'
+import type { Call, Caller, Context, Outcome } from '../../model/call.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import type { BackendId } from '../../model/ids.ts'
 import { clip } from '../../protocol/clip.ts'
 import { methodNotFound } from '../../protocol/jsonrpc.ts'
 import type { LinkMemory } from '../catalogue/link-memory.ts'
@@ -20,13 +21,15 @@ export interface SkillParts {
   backends: readonly Backend[]
   resolver: Resolver
   links: LinkMemory
+  /** Whether this caller may have a skill of a backend. */
+  maySee: (uri: string, backend: BackendId, caller: Caller) => boolean
 }
 
 /** `skills/list`: the skills of all backends, as one page. Of equal URIs the first configured backend's counts. */
 export async function listSkills(
   { params }: Call & { kind: 'skills' },
   context: Context,
-  { backends, links }: SkillParts,
+  { backends, links, maySee }: SkillParts,
 ): Promise<Outcome> {
   const owners = backends.filter(skillsOf)
   if (owners.length === 0) throw new GatewayError('METHOD_UNKNOWN', methodNotFound('skills/list').message)
@@ -45,7 +48,7 @@ export async function listSkills(
     if (last?.['cacheScope'] !== 'public') cacheScope = 'private'
     for (const skill of items) {
       const { uri } = skill
-      if (typeof uri !== 'string' || skills.has(uri)) continue
+      if (typeof uri !== 'string' || skills.has(uri) || !maySee(uri, backend.spec.id, context)) continue
       skills.set(uri, skill)
       links.remember(context.owner, filesOf(skill), backend.spec.id)
     }
@@ -72,7 +75,7 @@ const METHODS = { skill: 'skills/get', directory: 'resources/directory/read' } a
 export async function readSkill(
   call: Call & { kind: 'skill' | 'directory' },
   context: Context,
-  { backends, resolver, links }: SkillParts,
+  { backends, resolver, links, maySee }: SkillParts,
 ): Promise<Outcome> {
   const method = METHODS[call.kind]
   const able = backends.filter((backend) => isAble(backend, call.kind))
@@ -81,6 +84,7 @@ export async function readSkill(
   const known = able.filter(({ spec }) => spec.id === owner)
   let failure: unknown
   for (const backend of known.length > 0 ? known : able) {
+    if (!maySee(call.uri, backend.spec.id, context)) continue
     try {
       const reply = await backend.call(requestTo(method, call.params, {}, backend.spec.id, context))
       if (reply.kind === 'stream') throw new GatewayError('BACKEND_PROTOCOL', `${method} was answered as a stream`)

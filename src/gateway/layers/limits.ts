@@ -1,4 +1,4 @@
-import type { Call, Caller, EntryCall, Layer } from '../../model/call.ts'
+import type { Call, Caller, Context, EntryCall, Layer } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { BucketSettings, RateLimitSettings } from '../../model/settings.ts'
@@ -10,8 +10,8 @@ interface Buckets {
 }
 
 /** The limit on all tool calls of one principal. It comes before the decision: guessing names costs, too. */
-export function callerLimitLayer({ perUser }: RateLimitSettings, store: BucketStore): Layer {
-  return limitLayer(store, (_call, caller) => drawsOf({ perUser }, '', caller))
+export function callerLimitLayer({ perUser }: RateLimitSettings, store: BucketStore, goesOn: GoesOn): Layer {
+  return limitLayer(store, goesOn, (_call, caller) => drawsOf({ perUser }, '', caller))
 }
 
 /**
@@ -22,9 +22,10 @@ export function callerLimitLayer({ perUser }: RateLimitSettings, store: BucketSt
 export function toolLimitLayer(
   { shared, tools }: RateLimitSettings,
   store: BucketStore,
+  goesOn: GoesOn,
   has: (call: EntryCall, caller: Caller) => boolean,
 ): Layer {
-  return limitLayer(store, (call, caller) => {
+  return limitLayer(store, goesOn, (call, caller) => {
     const own = tools.get(call.name)
     if ((!shared && !own) || !has(call, caller)) return []
     return [...drawsOf({ shared }, '', caller), ...(own ? drawsOf(own, `tool:${call.name}:`, caller) : [])]
@@ -33,11 +34,14 @@ export function toolLimitLayer(
 
 type ToolCall = Call & { kind: 'tool' }
 
-function limitLayer(store: BucketStore, drawsFor: (call: ToolCall, caller: Caller) => Draw[]): Layer {
+/** Whether a request goes on with a call that waits for it, and has been counted. Whatever else it says may be made up. */
+type GoesOn = (call: Call, context: Context) => boolean
+
+function limitLayer(store: BucketStore, goesOn: GoesOn, drawsFor: (call: ToolCall, caller: Caller) => Draw[]): Layer {
   return (inner) => ({
     ...inner,
     async invoke(call, context) {
-      const draws = isMetered(call) ? drawsFor(call, context) : []
+      const draws = call.kind === 'tool' && !goesOn(call, context) ? drawsFor(call, context) : []
       if (draws.length > 0) {
         const waitMs = await store.take(draws, performance.now())
         if (waitMs !== undefined) throw limited(waitMs)
@@ -45,11 +49,6 @@ function limitLayer(store: BucketStore, drawsFor: (call: ToolCall, caller: Calle
       return inner.invoke(call, context)
     },
   })
-}
-
-/** A retry with answers goes on with a call that has been counted. */
-function isMetered(call: Call): call is ToolCall {
-  return call.kind === 'tool' && call.params['inputResponses'] === undefined
 }
 
 function drawsOf({ shared, perUser }: Buckets, scope: string, { principal }: Caller): Draw[] {

@@ -7,6 +7,7 @@ import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Caller, EntryCall } from '../../model/call.ts'
 import type { Catalogue, Entry } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
+import type { BackendId } from '../../model/ids.ts'
 import { isObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
@@ -75,6 +76,12 @@ export class PolicyGate {
     const given = call.kind === 'complete' ? undefined : call.params['arguments']
     const target = targetFor(entry, call)
     return decide(this.#set, { principal, target, origin: 'client', arguments: isObject(given) ? given : undefined })
+  }
+
+  /** Whether this caller may read a resource that no list names: a skill, or a file of one. */
+  maySee(uri: string, backend: BackendId, { principal }: Caller): boolean {
+    const target = { kind: 'resource', name: uri, backend } as const
+    return decide(this.#set, { principal, target, origin: 'client' }).kind === 'allow'
   }
 
   /** Whether a name that nobody has shown yet might be this caller's to use: of a backend that is away, say. */

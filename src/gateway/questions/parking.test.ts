@@ -237,24 +237,3 @@ test('only so many calls of one principal wait', async () => {
   parking.close()
   expect(upstream.every(({ signal }) => signal.cancelled)).toBe(true)
 })
-
-test('-32042: the links are asked first, then the call is made again', async () => {
-  let visited = false
-  const required = new GatewayError('BACKEND_ERROR', 'Visit the page', {
-    jsonrpc: -32042,
-    data: { elicitations: [{ mode: 'url', url: 'https://example.com', message: 'Sign in', elicitationId: 'e' }] },
-  })
-  const { call, upstream } = scene(async () => (visited ? DONE : Promise.reject(required)))
-  const { inputRequests, requestState } = await questionsOf(call().outcome)
-  expect(inputRequests).toEqual({
-    'elicitation-1': {
-      method: 'elicitation/create',
-      params: { mode: 'url', url: 'https://example.com', message: 'Sign in' },
-    },
-  })
-  const refusal = call({ requestState, inputResponses: { 'elicitation-1': { action: 'decline' } } })
-  await expect(refusal.outcome).rejects.toMatchObject({ code: 'CLIENT_ERROR' })
-  visited = true
-  expect(await call({ requestState, inputResponses: { 'elicitation-1': { action: 'accept' } } }).outcome).toBe(DONE)
-  expect(upstream.at(-1)?.params).toEqual({ name: 't', arguments: { a: 1 } })
-})

@@ -8,11 +8,11 @@ import { principalKey } from '../../model/principal.ts'
 import { canBeAsked } from '../../protocol/capabilities.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
 import { checkAnswer } from './check-answer.ts'
+import { needsInput } from './needs-input.ts'
 import type { Turn } from './parked-call.ts'
 import { ParkedCall } from './parked-call.ts'
 import type { RequestState } from './request-state.ts'
 import { openState, sealState } from './request-state.ts'
-import { accepted, asLinks } from './url-required.ts'
 
 /** How long the user may take over one round of questions. */
 const TTL_MS = 5 * 60_000
@@ -52,19 +52,18 @@ export class Parking {
 
   /** A modern client's call to a legacy backend, or the retry of one that is parked. Throws `PARAMS_INVALID`. */
   async invoke(call: Call, context: Context, request: UpstreamRequest, run: Run): Promise<Outcome> {
-    try {
-      return await this.#turn(call, context, request, run)
-    } catch (error) {
-      const links = asLinks(error, context.profile)
-      if (!links) throw error
-      return needsInput(links, sealState(this.#sealer(), { kind: 'again' }, call, context))
-    }
+    const { requestState, inputResponses } = call.params
+    if (requestState === undefined && inputResponses === undefined) return this.#start(call, context, request, run)
+    const state = openState(this.#sealer(), requestState, call, context)
+    // To run the call once more would repeat what the first one has done.
+    if (state?.kind !== 'parked') throw invalid('no call waits for these answers: make it again without them')
+    return this.#resume(state, call, context, request)
   }
 
   /** Whether this is the retry of a call that was asked here: nobody else knows what to do with its state. */
   hasAsked(call: Call, context: Context): boolean {
     const { requestState } = call.params
-    return requestState !== undefined && openState(this.#sealer(), requestState, call, context) !== undefined
+    return requestState !== undefined && openState(this.#sealer(), requestState, call, context)?.kind === 'parked'
   }
 
   /** Cancels every parked call. */
@@ -73,17 +72,6 @@ export class Parking {
       this.#leave(place)
       place.call.signal.cancel(new GatewayError('SHUTTING_DOWN', 'the gateway is stopping'))
     }
-  }
-
-  async #turn(call: Call, context: Context, request: UpstreamRequest, run: Run): Promise<Outcome> {
-    const { requestState, inputResponses, ...params } = call.params
-    if (requestState === undefined && inputResponses === undefined) return this.#start(call, context, request, run)
-    const state = openState(this.#sealer(), requestState, call, context)
-    // To run the call once more would repeat what the first one has done.
-    if (!state) throw invalid('no call waits for these answers: make it again without them')
-    if (state.kind === 'parked') return this.#resume(state, call, context, request)
-    if (accepted(inputResponses)) return this.#start(call, context, { ...request, params }, run)
-    throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')
   }
 
   async #start(call: Call, context: Context, request: UpstreamRequest, run: Run): Promise<Outcome> {
@@ -167,10 +155,6 @@ export class Parking {
     parked.signal.cancel(busy)
     throw busy
   }
-}
-
-function needsInput(inputRequests: JsonObject, requestState: string): Outcome {
-  return { kind: 'needs-input', value: { resultType: 'input_required', inputRequests, requestState } }
 }
 
 function invalid(problem: string): GatewayError {

@@ -11,13 +11,16 @@ export function asLinks(error: unknown, profile: Profile): JsonObject | undefine
   if (!isUrlRequired(error) || !takesLinks(profile)) return undefined
   const elicitations = isObject(error.data) ? error.data['elicitations'] : undefined
   if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
-  const questions: JsonObject = {}
-  for (const [index, link] of elicitations.entries()) {
-    if (!isObject(link)) return undefined
-    const { elicitationId: _, ...params } = link
-    questions[`elicitation-${index + 1}`] = { method: 'elicitation/create', params: { ...params, mode: 'url' } }
-  }
-  return questions
+  return elicitations.every(isObject) ? linkQuestions(elicitations) : undefined
+}
+
+/** Links as a modern client is asked to have its user visit them; it has no ids for them. */
+export function linkQuestions(links: readonly JsonObject[]): JsonObject {
+  const questions = links.map(({ elicitationId: _, ...params }, index): [string, JsonObject] => [
+    `elicitation-${index + 1}`,
+    { method: 'elicitation/create', params: { ...params, mode: 'url' } },
+  ])
+  return Object.fromEntries(questions)
 }
 
 /** Whether the user agreed to every one of the links. */

@@ -19,6 +19,8 @@ const AS_TOOL_RESULT: ReadonlySet<ErrorCode> = new Set([
   'BACKEND_PROTOCOL',
   'BACKEND_BUSY',
   'DEADLINE_EXCEEDED',
+  'CONSENT_NEEDED',
+  'CREDENTIAL_UNAVAILABLE',
 ] as const)
 
 /** The one place where failures become bytes. What is not a `GatewayError` shows an incident id and nothing else. */
@@ -37,7 +39,7 @@ export function renderError(failure: unknown, method: string, era: Era, telemetr
     const structuredContent: JsonObject = { code: jsonrpc, message, ...(data !== undefined && { data }) }
     return { kind: 'result', result: { content: [{ type: 'text', text: message }], structuredContent, isError: true } }
   }
-  if (method === 'tools/call' && AS_TOOL_RESULT.has(code)) {
+  if (method === 'tools/call' && AS_TOOL_RESULT.has(code) && jsonrpc !== JSONRPC.urlElicitationRequired) {
     const result: JsonObject = { content: [{ type: 'text', text: message }], isError: true }
     return { kind: 'result', result: era === 'modern' ? { resultType: 'complete', ...result } : result }
   }

@@ -13,10 +13,11 @@ import { renderError } from '../answering/wire-error.ts'
 import { acceptedTypes } from './accept.ts'
 import { answerAdmin } from './admin.ts'
 import { readBody } from './body.ts'
-import { Entrance, endWithToken } from './entrance.ts'
+import { Entrance, endWithToken, entranceKey } from './entrance.ts'
 import { Guard, isLoopbackName } from './guard.ts'
 import { LegacyDoor } from './legacy.ts'
 import { ModernDoor } from './modern.ts'
+import { answerPage } from './pages.ts'
 import { Responder } from './responder.ts'
 import { makeServer } from './server.ts'
 import { SseDoor } from './sse.ts'
@@ -43,6 +44,8 @@ export class HttpDoor {
   /** Made from `#config`. */
   #guard: Guard
   #entrance: Entrance
+  /** Of what `#entrance` was made from. */
+  #entranceKey: string
   #config: GatewayConfig
 
   private constructor(gateway: Gateway, { host, stateFolder }: ListenOptions) {
@@ -52,6 +55,7 @@ export class HttpDoor {
     this.#config = gateway.current.config
     this.#guard = new Guard({ loopback: this.#loopback, ...this.#config.door })
     this.#entrance = new Entrance(this.#config, gateway.telemetry, stateFolder)
+    this.#entranceKey = entranceKey(this.#config)
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#sse = new SseDoor(gateway)
@@ -65,11 +69,19 @@ export class HttpDoor {
       door.#server.once('error', reject)
       door.#server.listen(options.port, options.host, resolve)
     })
+    gateway.outbound.address = door.#address(options.host)
     return door
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  #address(host: string): string {
+    // Every address is no address.
+    const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+    const name = reached.includes(':') ? `[${reached}]` : reached
+    return `${this.#config.tls ? 'https' : 'http'}://${name}:${this.port}`
   }
 
   /** Takes no more requests, ends streams. Calls that run go on, and keep their session and connection. */
@@ -101,10 +113,16 @@ export class HttpDoor {
       if (this.#loopback || !PROBES.has(path)) this.#guard.check(req)
       if (req.headers.origin !== undefined) this.#guard.allowOrigin(req, res)
       if (Object.hasOwn(ALLOWED, path)) this.#enter(path, req, res)
-      else if (!this.#entrance.answerDocument(path, req, res)) answerAdmin(this.#gateway, path, req, res)
+      else if (!this.#entrance.answerDocument(path, req, res) && !this.#answerPage(path, req, res))
+        answerAdmin(this.#gateway, path, req, res)
     } catch (failure) {
       this.#refuse(res, failure, 'null')
     }
+  }
+
+  #answerPage(path: string, req: IncomingMessage, res: ServerResponse): boolean {
+    const pages = this.#gateway.outbound.room?.pages
+    return pages !== undefined && answerPage(pages, path, req, res)
   }
 
   /** A reload counts from the next request on. What cannot be used leaves the door as it was. */
@@ -113,8 +131,11 @@ export class HttpDoor {
     if (config === this.#config) return
     this.#config = config
     this.#guard = new Guard({ loopback: this.#loopback, ...config.door })
+    // Tokens that were verified stay verified.
+    if (entranceKey(config) === this.#entranceKey) return
     try {
       const next = new Entrance(config, this.#gateway.telemetry, this.#stateFolder)
+      this.#entranceKey = entranceKey(config)
       this.#entrance.close()
       this.#entrance = next
     } catch (error) {

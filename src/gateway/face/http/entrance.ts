@@ -4,12 +4,19 @@ import { createAuthenticator } from '../../../auth/inbound/authenticator.ts'
 import { metadataPaths } from '../../../auth/inbound/metadata.ts'
 import type { GatewayConfig } from '../../../config/gateway-config.ts'
 import { GatewayError } from '../../../model/errors.ts'
+import { fingerprint } from '../../../model/fingerprint.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { ANONYMOUS } from '../../../model/principal.ts'
 import type { Telemetry } from '../../../telemetry/events.ts'
 
 /** Longer than a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1
+
+/** Equal for configurations with which the same callers come in. */
+export function entranceKey({ incomingAuth, publicUrl, name }: GatewayConfig): string {
+  const { authz: _, ...identity } = incomingAuth
+  return fingerprint([identity, publicUrl, name])
+}
 
 /** Who is asking: decided for every request before anything of its body is read. */
 export class Entrance {

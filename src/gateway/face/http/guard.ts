@@ -96,7 +96,7 @@ function requestedHeaders(req: IncomingMessage): string | undefined {
 const HOST = /^(\[[^\]]*\]|[^:]*)(?::\d{0,5})?$/
 
 /** The name without its port; empty when this is no host. */
-function nameOf(host: string): string {
+export function nameOf(host: string): string {
   return HOST.exec(host)?.[1] ?? ''
 }
 

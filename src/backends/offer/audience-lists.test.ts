@@ -3,7 +3,7 @@ import type { NativeLists } from '../../model/backend.ts'
 import type { Caller } from '../../model/call.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
 import type { Listing } from './lists.ts'
-import { ProfileLists } from './profile-lists.ts'
+import { AudienceLists } from './audience-lists.ts'
 
 const offer = (...names: string[]): NativeLists => ({
   tools: names.map((name) => ({ name })),
@@ -22,14 +22,16 @@ const caller = (key: string): Caller => ({ ...GATEWAY_CALLER, profile: { key, le
 function scene() {
   const changes: string[] = []
   const server = { answer: async (_key: string): Promise<NativeLists> => offer('a'), asked: 0 }
-  const lists = new ProfileLists(
-    async ({ profile }) => {
+  const lists = new AudienceLists({
+    audienceOf: ({ profile }) => ({ profile: profile.key }),
+    fetch: async ({ profile }) => {
       server.asked++
       return listing(await server.answer(profile.key))
     },
-    () => offer('a'),
-    (profile) => changes.push(profile),
-  )
+    base: () => offer('a'),
+    onChange: ({ profile }) => changes.push(profile),
+    max: 50,
+  })
   return { lists, changes, server }
 }
 
@@ -38,7 +40,7 @@ test('the same as for everybody is nothing of their own, and is asked for once',
   await Promise.all([lists.prepare(caller('p')), lists.prepare(caller('p'))])
   expect(lists.prepare(caller('p'))).toBeUndefined()
   expect(server.asked).toBe(1)
-  expect(lists.get('p')).toBeUndefined()
+  expect(lists.get({ profile: 'p' })).toBeUndefined()
   expect(lists.apart).toEqual([])
   expect(changes).toEqual([])
 })
@@ -48,14 +50,14 @@ test('what differs is kept by profile and told', async () => {
   server.answer = async (key) => (key === 'p' ? offer('a', 'ask') : offer('a'))
   await lists.prepare(caller('p'))
   await lists.prepare(caller('q'))
-  expect(lists.get('p')).toEqual(offer('a', 'ask'))
-  expect(lists.apart).toEqual(['p'])
+  expect(lists.get({ profile: 'p' })).toEqual(offer('a', 'ask'))
+  expect(lists.apart).toEqual([{ profile: 'p' }])
   expect(changes).toEqual(['p'])
   lists.invalidate()
-  expect(lists.get('p')).toEqual(offer('a', 'ask'))
+  expect(lists.get({ profile: 'p' })).toEqual(offer('a', 'ask'))
   server.answer = async () => offer('a')
   await lists.prepare(caller('p'))
-  expect(lists.get('p')).toBeUndefined()
+  expect(lists.get({ profile: 'p' })).toBeUndefined()
   expect(changes).toEqual(['p', 'p'])
 })
 
@@ -97,7 +99,7 @@ test('what is asked for beside the callers keeps none of them waiting', async ()
   expect(changes).toEqual(['p'])
   server.answer = async () => Promise.reject(new Error('away'))
   await lists.refresh(caller('p'))
-  expect(lists.get('p')).toEqual(offer('a', 'new'))
+  expect(lists.get({ profile: 'p' })).toEqual(offer('a', 'new'))
   expect(lists.prepare(caller('p'))).toBeUndefined()
 })
 

@@ -1,0 +1,158 @@
+import type { Credentials } from '../../auth/outbound/credentials.ts'
+import type { BackendSpec } from '../../model/backend.ts'
+import { listenForPages } from '../../gateway/face/http/pages.ts'
+import { Outbound } from '../../gateway/outbound.ts'
+import { Telemetry } from '../../telemetry/events.ts'
+import { AS_FLAG, principalAs } from '../acting-as.ts'
+import type { Args, Command } from '../args.ts'
+import { openBrowser } from '../browser.ts'
+import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
+import type { Loaded } from '../configuration.ts'
+import { CliError, EXIT, usageError } from '../exit.ts'
+import { nextSignal, SIGNAL_EXIT } from '../signals.ts'
+import { stateFolder } from '../state-folder.ts'
+import { paintFor, print, printError } from '../terminal.ts'
+
+export const authCommand: Command = {
+  name: 'auth',
+  usage: 'list|login|logout [FILE|DIR...] [BACKEND] [options]',
+  summary: 'Sign in to backends that want to know the user, and see or end what was signed in to.',
+  flags: {
+    ...CONFIG_FLAGS,
+    ...AS_FLAG,
+    'no-browser': { type: 'boolean', help: 'login: only print the address to open' },
+    json: { type: 'boolean', help: 'list: print JSON' },
+  },
+  notes: [
+    'A running gateway that keeps its tokens in the same folder notices at once.',
+    'Under incomingAuth oidc --as says whose sign-in it is: {"iss":..., "sub":..., "client_id":...}.',
+  ],
+  examples: ['vmcp auth list', 'vmcp auth login vmcp.yaml mail', 'vmcp auth logout mail'],
+  run: async (args) => {
+    const [verb, ...rest] = args.positionals
+    switch (verb) {
+      case 'list':
+        return list(args, rest)
+      case 'login':
+        return login(args, rest)
+      case 'logout':
+        return logout(args, rest)
+      default:
+        throw usageError('say what to do: list, login, logout', 'auth')
+    }
+  },
+}
+
+type Config = Loaded & { config: NonNullable<Loaded['config']> }
+
+async function list(args: Args, files: readonly string[]): Promise<number> {
+  const loaded = await loadOrExit(sourceOf(args, files))
+  return withRoom(loaded, undefined, async (room) => {
+    const accounts = await room.accounts()
+    if (args.on('json')) {
+      print(JSON.stringify(accounts, null, 2))
+      return EXIT.ok
+    }
+    const paint = paintFor(process.stdout)
+    for (const { backend, subject, issuer, scopes, expiresAt, canRefresh } of accounts) {
+      const ends = expiresAt === undefined ? '' : `, until ${new Date(expiresAt).toISOString()}`
+      const renewed = canRefresh ? ', renewed by itself' : ''
+      print(`${paint.bold(backend)}  ${subject}  at ${issuer}  ${scopes.join(' ')}${ends}${renewed}`)
+    }
+    for (const { id } of signedInBackends(loaded)) {
+      if (!accounts.some(({ backend }) => backend === id)) print(`${paint.bold(id)}  nobody has signed in`)
+    }
+    if (accounts.length === 0 && signedInBackends(loaded).length === 0) print('no backend asks its users to sign in')
+    return EXIT.ok
+  })
+}
+
+async function login(args: Args, positionals: readonly string[]): Promise<number> {
+  const { backend, loaded } = await target(args, positionals, 'login')
+  const stopped = nextSignal().then((signal) => {
+    throw new CliError(SIGNAL_EXIT[signal], `stopped by ${signal}`)
+  })
+  let room: Credentials | undefined
+  const { address, server } = await listenForPages(() => room?.pages)
+  server.ref()
+  try {
+    return await withRoom(loaded, address, async (opened) => {
+      room = opened
+      const { url, settled } = await opened.signIn(backend, subjectOf(args, loaded))
+      print(`To sign in to ${backend.id}, open\n  ${url}`)
+      if (!args.on('no-browser')) openBrowser(url)
+      const outcome = await Promise.race([settled, stopped])
+      if (outcome !== 'connected') throw new CliError(EXIT.failed, OUTCOMES[outcome])
+      print(`signed in to ${backend.id}`)
+      return EXIT.ok
+    })
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+const OUTCOMES = {
+  refused: 'the sign-in was refused; the page in the browser says why',
+  expired: 'nobody signed in within 10 minutes',
+} as const
+
+async function logout(args: Args, positionals: readonly string[]): Promise<number> {
+  const { backend, loaded } = await target(args, positionals, 'logout')
+  return withRoom(loaded, undefined, async (room) => {
+    const known = await room.signOut(backend.id, subjectOf(args, loaded))
+    if (known) print(`signed out of ${backend.id}`)
+    else printError(`nobody was signed in to ${backend.id}`)
+    return known ? EXIT.ok : EXIT.failed
+  })
+}
+
+/** The last argument is the backend, those before it are files. */
+async function target(
+  args: Args,
+  positionals: readonly string[],
+  verb: string,
+): Promise<{ backend: BackendSpec; loaded: Config }> {
+  const name = positionals.at(-1)
+  if (name === undefined) throw usageError(`name the backend: vmcp auth ${verb} BACKEND`, 'auth')
+  const loaded = await loadOrExit(sourceOf(args, positionals.slice(0, -1)))
+  const able = signedInBackends(loaded)
+  const backend = able.find(({ id }) => id === name)
+  if (backend) return { backend, loaded }
+  const known = able.map(({ id }) => id).join(', ')
+  throw new CliError(
+    EXIT.failed,
+    loaded.config.backends.some(({ id }) => id === name)
+      ? `the backend ${name} does not ask its users to sign in`
+      : `there is no backend ${name}`,
+    known === '' ? 'no backend has outgoing authentication of type authorization_code' : `backends that do: ${known}`,
+  )
+}
+
+function signedInBackends({ config }: Config): BackendSpec[] {
+  return config.backends.filter(
+    ({ credential }) => credential?.kind === 'authorization_code' || credential?.kind === 'id_jag',
+  )
+}
+
+/** Whose tokens are meant. Without OpenID Connect a gateway has one user. */
+function subjectOf(args: Args, { config }: Config): string {
+  const principal = principalAs(args, 'auth')
+  if (config.incomingAuth.type !== 'oidc') return 'local'
+  if (principal?.kind === 'identified') return principal.key
+  throw usageError('say whose sign-in it is with --as: {"iss":..., "sub":..., "client_id":...}', 'auth')
+}
+
+async function withRoom<Value>(
+  { config }: Config,
+  address: string | undefined,
+  work: (room: Credentials) => Promise<Value>,
+): Promise<Value> {
+  const outbound = new Outbound(new Telemetry(), stateFolder())
+  outbound.address = address
+  try {
+    return await work(outbound.follow(config))
+  } finally {
+    outbound.close()
+  }
+}

@@ -1,0 +1,110 @@
+import type { Call, Context, Layer, Outcome } from '../../model/call.ts'
+import { Cancellation } from '../../model/cancellation.ts'
+import { ConsentNeeded } from '../../model/credential.ts'
+import { GatewayError, JSONRPC } from '../../model/errors.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { pause } from '../../model/pause.ts'
+import type { Sealer } from '../../protocol/sealed.ts'
+import { needsInput } from '../questions/needs-input.ts'
+import { openState, sealState } from '../questions/request-state.ts'
+import { accepted, asLinks, linkQuestions, takesLinks } from '../questions/url-required.ts'
+
+/** How long a call waits for a user who has agreed to sign in. */
+const SIGN_IN_MS = 5 * 60_000
+
+/**
+ * Sends users to the links that stand between them and what they want: the sign-in for a backend, or what a backend
+ * itself asks for (`-32042`). A modern client is asked by the answer to its request, which it then repeats; a legacy one
+ * with a request of ours, while its own waits (2025-11-25, client/elicitation, "URL Mode").
+ */
+export function consentLayer(sealer: () => Sealer): Layer {
+  return (inner) => ({
+    ...inner,
+    async invoke(received, context) {
+      const repeated = isRepeated(sealer(), received, context)
+      const call = repeated ? withoutAnswers(received) : received
+      try {
+        return await inner.invoke(call, context)
+      } catch (error) {
+        if (error instanceof ConsentNeeded) {
+          if (!takesLinks(context.profile)) throw readable(error)
+          if (context.era === 'legacy') await askLegacy(error, context)
+          else if (repeated) await signedIn(error, context)
+          else return questions(linkQuestions([{ message: error.message, url: error.url }]), call, context)
+          return await secondTry(call, context)
+        }
+        const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
+        if (links) return questions(links, call, context)
+        throw error
+      }
+
+      async function secondTry(again: Call, asked: Context): Promise<Outcome> {
+        try {
+          return await inner.invoke(again, asked)
+        } catch (error) {
+          throw error instanceof ConsentNeeded ? readable(error) : error
+        }
+      }
+
+      function questions(links: JsonObject, again: Call, asked: Context): Outcome {
+        return needsInput(links, sealState(sealer(), { kind: 'again' }, again, asked))
+      }
+    },
+  })
+}
+
+/** Whether the user was sent somewhere by the answer to this call, and has agreed. Throws `CLIENT_ERROR` otherwise. */
+function isRepeated(sealer: Sealer, call: Call, context: Context): boolean {
+  const { requestState, inputResponses } = call.params
+  if (context.era === 'legacy' || requestState === undefined) return false
+  if (openState(sealer, requestState, call, context)?.kind !== 'again') return false
+  if (accepted(inputResponses)) return true
+  throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')
+}
+
+function withoutAnswers(call: Call): Call {
+  const { requestState: _state, inputResponses: _answers, ...params } = call.params
+  return { ...call, params }
+}
+
+async function askLegacy(error: ConsentNeeded, context: Context): Promise<void> {
+  const { message, url, id: elicitationId } = error
+  if (!context.ask) {
+    const elicitations = [{ mode: 'url', elicitationId, url, message }]
+    throw new GatewayError('CONSENT_NEEDED', message, {
+      jsonrpc: JSONRPC.urlElicitationRequired,
+      data: { elicitations },
+    })
+  }
+  const release = context.deadline?.hold()
+  try {
+    const params = { mode: 'url', message, url, elicitationId }
+    const answer = await context.ask({ method: 'elicitation/create', params }, context.signal)
+    if (answer['action'] !== 'accept') throw new GatewayError('CONSENT_NEEDED', `${message}; the user has declined`)
+  } finally {
+    release?.()
+  }
+  await signedIn(error, context)
+  context.emit?.({ method: 'notifications/elicitation/complete', params: { elicitationId } })
+}
+
+/** Waits until the user is back from the page. Throws the signal's reason. */
+async function signedIn({ settled }: ConsentNeeded, { deadline, signal }: Context): Promise<void> {
+  const release = deadline?.hold()
+  const waiting = new Cancellation()
+  const stop = (reason: Error): void => waiting.cancel(reason)
+  signal.onCancel(stop)
+  try {
+    await Promise.race([settled, pause(SIGN_IN_MS, waiting)])
+    signal.throwIfCancelled()
+  } finally {
+    signal.offCancel(stop)
+    waiting.cancel(new GatewayError('CANCELLED', 'nobody waits any more'))
+    release?.()
+  }
+}
+
+/** For clients that cannot be sent anywhere: their users read it. */
+function readable({ message, url }: ConsentNeeded): GatewayError {
+  return new GatewayError('CONSENT_NEEDED', `${message}: open ${url} in a browser, then try again`)
+}

@@ -25,7 +25,7 @@ export async function announce(watchers: Iterable<Watcher>, before: Seen, after:
     diffs.set(old, byOld.set(now, change))
     return change
   }
-  for (const watcher of [...watchers]) {
+  for (const watcher of Array.from(watchers)) {
     const [old, now] = await Promise.all([before(watcher.caller), after(watcher.caller)])
     const change = diff(old, now)
     if (!watcher.ended && (change.tools || change.prompts || change.resources)) watcher.listener(change)

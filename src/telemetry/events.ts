@@ -61,6 +61,16 @@ export interface Events {
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
   /** A policy could not be evaluated, which denies. */
   'policy.fault': { policy: string | undefined; message: string }
+  /** What policies on trial would have decided otherwise. `by`: the policies that would have decided. */
+  'policy.trial': {
+    principal: string
+    what: string
+    now: 'allow' | 'deny'
+    would: 'allow' | 'deny'
+    by: readonly string[]
+  }
+  /** What they would have listed otherwise. `more`: names beyond those that are told. */
+  'policy.trial-list': { principal: string; gained: readonly string[]; lost: readonly string[]; more: number }
   'tls.renewed': { certFile: string }
   'config.reloaded': { backends: number; kept: number }
   'config.rejected': { faults: readonly string[] }

@@ -85,6 +85,18 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
     say: ({ policy, message }) =>
       `a call was denied because ${policy ?? 'the policies'} could not be evaluated: ${message}`,
   },
+  'policy.trial': {
+    level: 'info',
+    say: ({ principal, what, now, would, by }) =>
+      `trial: ${principal} ${what}: now ${now}, would be ${would}${by.length > 0 ? ` by ${by.join(', ')}` : ''}`,
+  },
+  'policy.trial-list': {
+    level: 'info',
+    say: ({ principal, gained, lost, more }) => {
+      const all = [...gained.map((name) => `+${name}`), ...lost.map((name) => `-${name}`)].join(' ')
+      return `trial: ${principal} would see ${all}${more > 0 ? ` and ${more} more` : ''}`
+    },
+  },
   'tls.renewed': { level: 'info', say: ({ certFile }) => `a new certificate is used: ${certFile}` },
   'config.reloaded': {
     level: 'info',

@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 
+import { principalOf } from '../../src/auth/policy/explain.ts'
 import { GATEWAY_CALLER } from '../../src/model/call.ts'
 import type { JsonObject } from '../../src/model/json.ts'
 import { startGateway } from '../support/gateway.ts'
@@ -122,12 +123,35 @@ test('a limit on a hidden tool says nothing about it', async () => {
   }
 })
 
-test('reloaded policies count at once, and those that listen are told', async () => {
+test('reloaded policies count at once, and those are told whose lists have changed', async () => {
   const { gateway, config, alice, eve } = await start(POLICIES)
-  let told = 0
-  open.push(gateway.gateway.core.watch(GATEWAY_CALLER, () => told++))
-  await gateway.reload(config(['permit(principal == Client::"eve", action, resource);']))
-  expect(told).toBeGreaterThan(0)
+  await alice('tools/list')
+  const told: string[] = []
+  for (const sub of ['alice', 'bob', 'eve', 'mallory']) {
+    const caller = { ...GATEWAY_CALLER, principal: principalOf({ iss: provider.issuer, sub }) }
+    open.push(gateway.gateway.core.watch(caller, () => told.push(sub)))
+  }
+  await gateway.reload(config([...POLICIES.slice(1), 'permit(principal == Client::"eve", action, resource);']))
+  await vi.waitFor(() => expect(told.toSorted()).toEqual(['alice', 'eve']))
   expect(names(await eve('tools/list'), 'tools', 'name')).toEqual(['echo', 'secret'])
   expect(names(await alice('tools/list'), 'tools', 'name')).toEqual([])
+})
+
+test('policies on trial decide nothing, and the log tells what they would have decided', async () => {
+  const { gateway, config, alice, bob } = await start(POLICIES)
+  const trial = ['permit(principal, action == Action::"call_tool", resource == Tool::"secret");']
+  const { incomingAuth, ...rest } = config(POLICIES) as { incomingAuth: JsonObject & { authz: JsonObject } }
+  const authz = { ...incomingAuth.authz, trialPolicies: trial }
+  await gateway.reload({ ...rest, incomingAuth: { ...incomingAuth, authz } })
+  expect(names(await alice('tools/list'), 'tools', 'name')).toEqual(['echo'])
+  expect(await alice('tools/call', echo('x'))).toMatchObject({ status: 200 })
+  expect(await bob('tools/call', { name: 'secret', arguments: {} })).toMatchObject({ error: { code: -32602 } })
+  const told = (name: string) => gateway.events.filter((event) => event.name === name).map(({ data }) => data)
+  await vi.waitFor(() =>
+    expect(told('policy.trial-list')).toEqual([{ principal: 'alice', gained: ['secret'], lost: ['echo'], more: 0 }]),
+  )
+  expect(told('policy.trial')).toMatchObject([
+    { principal: 'alice', what: 'call_tool echo', now: 'allow', would: 'deny', by: [] },
+    { principal: 'bob', what: 'call_tool secret', now: 'deny', would: 'allow', by: ['policy0'] },
+  ])
 })

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { ANONYMOUS } from '../../model/principal.ts'
 import { readPolicies } from './compile.ts'
-import { decide } from './decide.ts'
-import { explain, principalOf, requestOf, runCases, shadow } from './explain.ts'
+import { explain, principalOf, requestOf, runCases } from './explain.ts'
 import type { PolicySet } from './set.ts'
 
 const CALL = 'principal, action == Action::"call_tool", resource'
@@ -44,11 +43,4 @@ test('cases are run', async () => {
   expect(principalOf({})).toBe(ANONYMOUS)
   expect(() => requestOf(ANONYMOUS, {})).toThrow('names one of')
   expect(() => requestOf(ANONYMOUS, { tool: 'a', prompt: 'b' })).toThrow('names one of')
-})
-
-test('a shadow tells what would change', async () => {
-  const [now, next] = await Promise.all([read(POLICIES), read(POLICIES.slice(1))])
-  const request = requestOf(principalOf({ sub: 'bob', team: 'x' }), { tool: 'a' })
-  expect(shadow(decide(now, request), next, request)).toMatchObject({ from: { kind: 'allow' }, to: { kind: 'deny' } })
-  expect(shadow(decide(now, request), now, request)).toBeUndefined()
 })

@@ -158,13 +158,3 @@ export function runCases(set: PolicySet, cases: readonly PolicyCase[]): CaseResu
     return { case: one, passed: explanation.decision.kind === one.expected, explanation }
   })
 }
-
-/** What another set would have decided otherwise; `undefined`: nothing. */
-export function shadow(
-  current: Decision,
-  next: PolicySet,
-  request: PolicyRequest,
-): { from: Decision; to: Decision } | undefined {
-  const to = decide(next, request)
-  return to.kind === current.kind ? undefined : { from: current, to }
-}

@@ -63,6 +63,8 @@ export interface PolicySet {
     size: number
   }
   readonly nextNumber: () => number
+  /** Policies that decide nothing yet. */
+  readonly trial?: PolicySet | undefined
 }
 
 export const freshMemory = (): PolicySet['memory'] => ({

@@ -46,6 +46,9 @@ const oidcSchema = z.strictObject({
 const authzSchema = z.strictObject({
   type: z.enum(['cedar', 'none']).describe('Policy language. Required.'),
   policies: texts().optional().describe('Cedar policies; at least one with type cedar.'),
+  trialPolicies: texts()
+    .optional()
+    .describe('Cedar policies that decide nothing: the log tells what they would have decided otherwise.'),
   entitiesJson: z.string().optional().describe('Additional Cedar entities as a JSON list. Default: "[]".'),
   primaryUpstreamProvider: z.string().optional().describe('Upstream provider whose claims count. Deprecated.'),
   groupClaimName: z

@@ -177,9 +177,10 @@ test('what a backend itself asks with -32042 is asked the same way', async () =>
       throw required
     },
   } as unknown as Core
-  const { invoke } = consentLayer(() => sealer)(core)
+  const layered = consentLayer(() => sealer)(core)
   const context = { ...GATEWAY_CALLER, ...MODERN, signal: new Cancellation() } as unknown as Context
-  const call = (params: JsonObject) => invoke({ kind: 'prompt', name: 'p', params: { name: 'p', ...params } }, context)
+  const call = (params: JsonObject) =>
+    layered.invoke({ kind: 'prompt', name: 'p', params: { name: 'p', ...params } }, context)
   const { inputRequests, requestState } = asked(await call({}))
   expect(inputRequests).toEqual(QUESTION)
   expect(await call({ requestState, inputResponses: agreed })).toBe(DONE)

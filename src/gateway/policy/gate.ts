@@ -1,7 +1,6 @@
-import type { Decision } from '../../auth/policy/decision.ts'
 import { decide, mayBeAllowed } from '../../auth/policy/decide.ts'
 import { listFilter } from '../../auth/policy/list.ts'
-import type { Target } from '../../auth/policy/request.ts'
+import type { PolicyRequest, Target } from '../../auth/policy/request.ts'
 import { targetOf } from '../../auth/policy/request.ts'
 import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Caller, EntryCall } from '../../model/call.ts'
@@ -12,6 +11,7 @@ import { isObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import { unknownEntry } from '../catalogue/resolve.ts'
+import { Trial } from './trial.ts'
 
 /** What a refusal says, by the action that was refused (contract 3). */
 const DENIED = { tool: 'call', prompt: 'prompt', resource: 'read', template: 'read' } as const
@@ -20,12 +20,14 @@ const DENIED = { tool: 'call', prompt: 'prompt', resource: 'read', template: 're
 export class PolicyGate {
   readonly #set: PolicySet
   readonly #telemetry: Telemetry
+  readonly #trial: Trial | undefined
   /** Of one catalogue, what callers see: one object for all who see the same. */
   readonly #views = new WeakMap<Catalogue, Catalogue[]>()
 
   constructor(set: PolicySet, telemetry: Telemetry) {
     this.#set = set
     this.#telemetry = telemetry
+    this.#trial = set.trial && new Trial(set.trial, telemetry)
   }
 
   /** The catalogue as this principal may see it. */
@@ -48,12 +50,13 @@ export class PolicyGate {
     if (known) return known
     const made = { ...catalogue, tools, prompts, resources, templates }
     views.push(made)
+    void this.#trial?.listed(catalogue, made, principal)
     return made
   }
 
   /** Whether this caller may use the entry in this way. */
   allows(entry: Entry, call: EntryCall, caller: Caller): boolean {
-    return this.#decide(entry, call, caller).kind === 'allow'
+    return decide(this.#set, requestFor(entry, call, caller)).kind === 'allow'
   }
 
   /**
@@ -61,21 +64,16 @@ export class PolicyGate {
    * in this way.
    */
   check(entry: Entry, call: EntryCall, caller: Caller): void {
-    const decision = this.#decide(entry, call, caller)
+    const request = requestFor(entry, call, caller)
+    const decision = decide(this.#set, request)
+    this.#trial?.decided(request, decision)
     if (decision.kind === 'allow') return
     for (const { policy, message } of decision.faults) this.#telemetry.emit('policy.fault', { policy, message })
-    const target = targetFor(entry, call)
-    const { principal } = caller
+    const { principal, target } = request
     if (!mayBeAllowed(this.#set, { principal, target, origin: 'client' })) throw unknownEntry(call, caller)
     // Completion helps to find arguments: whoever may see the entry may have it.
     if (call.kind === 'complete') return
     throw new GatewayError('POLICY_DENIED', `${DENIED[target.kind]} denied by authorization policy`)
-  }
-
-  #decide(entry: Entry, call: EntryCall, { principal }: Caller): Decision {
-    const given = call.kind === 'complete' ? undefined : call.params['arguments']
-    const target = targetFor(entry, call)
-    return decide(this.#set, { principal, target, origin: 'client', arguments: isObject(given) ? given : undefined })
   }
 
   /** Whether this caller may read a resource that no list names: a skill, or a file of one. */
@@ -90,6 +88,12 @@ export class PolicyGate {
     const target = { kind: call.kind, name: call.name, backend: undefined }
     return mayBeAllowed(this.#set, { principal, target, origin: 'client' })
   }
+}
+
+function requestFor(entry: Entry, call: EntryCall, { principal }: Caller): PolicyRequest {
+  const given = call.kind === 'complete' ? undefined : call.params['arguments']
+  const target = targetFor(entry, call)
+  return { principal, target, origin: 'client', arguments: isObject(given) ? given : undefined }
 }
 
 /** What a template stands for is judged by the URI that is read, not by the template. */

@@ -1,18 +1,19 @@
+import type { Compiled } from '../../auth/policy/compile.ts'
 import { compilePolicies } from '../../auth/policy/compile.ts'
-import type { PolicyFault } from '../../auth/policy/fault.ts'
-import type { PolicySet } from '../../auth/policy/set.ts'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { didYouMean } from '../../config/nearest.ts'
 
-export interface PreparedPolicies {
-  /** Absent: there are none, or they are not to be used. */
-  set?: PolicySet
-  faults: readonly PolicyFault[]
-}
-
-/** Reads and checks the policies of a configuration. */
-export async function preparePolicies({ incomingAuth, name, groupRef }: GatewayConfig): Promise<PreparedPolicies> {
+/** Reads and checks the policies of a configuration; no set: there are none, or they are not to be used. */
+export async function preparePolicies({ incomingAuth, name, groupRef }: GatewayConfig): Promise<Compiled> {
   const { authz } = incomingAuth
   if (authz?.type !== 'cedar') return { faults: [] }
-  return compilePolicies({ ...authz, policies: authz.policies ?? [], serverName: name, group: groupRef }, didYouMean)
+  const { policies = [], trialPolicies } = authz
+  const settings = { ...authz, policies, serverName: name, group: groupRef }
+  const compiled = await compilePolicies(settings, didYouMean)
+  if (trialPolicies === undefined) return compiled
+  const trial = await compilePolicies({ ...settings, policies: trialPolicies }, didYouMean)
+  const inTrial = trial.faults.filter(({ where }) => where === 'policies')
+  const faults = [...compiled.faults, ...inTrial.map((fault) => ({ ...fault, where: 'trialPolicies' as const }))]
+  if (!compiled.set || !trial.set) return { faults }
+  return { set: { ...compiled.set, trial: trial.set }, faults }
 }

@@ -16,10 +16,10 @@ export function asLinks(error: unknown, profile: Profile): JsonObject | undefine
 
 /** Links as a modern client is asked to have its user visit them; it has no ids for them. */
 export function linkQuestions(links: readonly JsonObject[]): JsonObject {
-  const questions = links.map(({ elicitationId: _, ...params }, index): [string, JsonObject] => [
-    `elicitation-${index + 1}`,
-    { method: 'elicitation/create', params: { ...params, mode: 'url' } },
-  ])
+  const questions = links.map((link, index): [string, JsonObject] => {
+    const { elicitationId: _, ...params } = link
+    return [`elicitation-${index + 1}`, { method: 'elicitation/create', params: { ...params, mode: 'url' } }]
+  })
   return Object.fromEntries(questions)
 }
 

@@ -7,7 +7,7 @@ export interface Browser {
   cookies: Map<string, string>
 }
 
-export interface Seen {
+interface Seen {
   status: number
   headers: Record<string, string>
   body: string

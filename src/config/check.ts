@@ -356,8 +356,8 @@ function compositeTools({ config, error }: Look): void {
 function rateLimits({ config, error }: Look): void {
   const limits = config.rateLimiting
   if (!limits) return
-  if (!limits.shared && !limits.perUser && !limits.tools?.length) {
-    error(['rateLimiting'], 'the section limits nothing', 'give it shared, perUser or tools')
+  if (!limits.shared && !limits.perUser && !limits.tools?.length && !limits.connections) {
+    error(['rateLimiting'], 'the section limits nothing', 'give it shared, perUser, tools or connections')
   }
   const authenticated = config.incomingAuth !== undefined && config.incomingAuth.type !== 'anonymous'
   if (limits.perUser && !authenticated)

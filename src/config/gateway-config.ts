@@ -221,6 +221,8 @@ function doorSettings(config: AuthoredConfig): DoorSettings {
     allowedOrigins: config.allowedOrigins ?? [],
     maxRequestBytes: parseBytes(config.maxRequestBytes ?? 8 * MI) ?? 8 * MI,
     maxMessageBytes: parseBytes(config.maxMessageBytes ?? 64 * MI) ?? 64 * MI,
+    maxOpenPerUser: config.rateLimiting?.connections?.perUser ?? 256,
+    maxConnections: config.rateLimiting?.connections?.total ?? 20_000,
   }
 }
 

@@ -40,6 +40,8 @@ const ERRORS = {
   SCOPE_MISSING: { http: 403, jsonrpc: JSONRPC.invalidRequest, fault: 'client', retryable: false },
   /** The policy lets the caller see the entry, and not use it in this way. */
   POLICY_DENIED: { http: 403, jsonrpc: 403, fault: 'client', retryable: false },
+  /** One user has too much open at once. */
+  TOO_MANY_OPEN: { http: 429, jsonrpc: 429, fault: 'client', retryable: true },
   RATE_LIMITED: { http: 200, jsonrpc: 429, fault: 'client', retryable: true },
   /** What tokens are checked with cannot be had: the issuer does not answer. */
   ISSUER_UNREACHABLE: { http: 503, jsonrpc: JSONRPC.internalError, fault: 'operator', retryable: true },

@@ -54,6 +54,9 @@ export interface DoorSettings {
   allowedOrigins: readonly string[]
   /** Largest request body, bytes. */
   maxRequestBytes: number
+  /** Requests and streams of one user that are open at once. */
+  maxOpenPerUser: number
+  maxConnections: number
   /** Largest single message that must be buffered, bytes (cross-era results, one SSE event, one stdio line). */
   maxMessageBytes: number
 }

@@ -1,9 +1,13 @@
-import { afterEach, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
 
 import type { JsonObject } from '../../src/model/json.ts'
 import { startGateway } from '../support/gateway.ts'
 import { startHttpBackend } from '../support/http-backend.ts'
 import { ECHO_TOOL } from '../support/script.ts'
+import { legacyClient } from '../support/raw-client.ts'
 import { legacyWire, modernRequest } from '../support/wire.ts'
 
 const open: (() => unknown)[] = []
@@ -60,4 +64,28 @@ test('a limit on one tool leaves the others alone, and says nothing about tools 
   // What was refused has cost nobody anything.
   for (const name of ['other', 'other']) expect((await call('modern', name)).response).toHaveProperty('result')
   expect((await call('modern', 'other')).response).toMatchObject({ error: { code: 429 } })
+})
+
+test('a user has only so many requests and streams open, and gets them back', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmcp-'))
+  open.push(() => rmSync(folder, { recursive: true }))
+  const token = 'a-token-of-32-characters-at-least-for-tests'
+  writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
+  const backend = await startHttpBackend({ tools: [ECHO_TOOL] })
+  open.push(() => backend.close())
+  const gateway = await startGateway({
+    backends: [{ name: 'one', url: backend.url }],
+    incomingAuth: { type: 'local', local: { tokenFile: join(folder, 'token') } },
+    rateLimiting: { connections: { perUser: 2 } },
+  })
+  open.push(() => gateway.close())
+  // Each holds a stream.
+  const [first, second] = [await legacyClient(gateway.url, { token }), await legacyClient(gateway.url, { token })]
+  open.push(second.close)
+  expect(await first.request('tools/list')).toMatchObject({
+    status: 429,
+    error: { code: 429, message: expect.stringContaining('rateLimiting.connections') },
+  })
+  await first.close()
+  await vi.waitFor(async () => expect(await second.tools()).toEqual(['echo']))
 })

@@ -19,6 +19,17 @@ export const rateLimitingSchema = z.strictObject({
     )
     .optional()
     .describe('Limits of single tools. Default: [].'),
+  connections: z
+    .strictObject({
+      perUser: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('Requests and streams of one user that are open at once. Default: 256.'),
+      total: z.int().min(1).optional().describe('Connections of all clients at once. Default: 20000.'),
+    })
+    .optional()
+    .describe('How much may be open at once.'),
 })
 
 export const telemetrySchema = z.strictObject({

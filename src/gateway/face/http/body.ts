@@ -1,11 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../../../model/errors.ts'
 
+/** What bodies that are on their way may hold together. `grow` throws when it is too much. */
+export interface Budget {
+  grow: (bytes: number) => void
+  release: () => void
+}
+
 /**
  * The whole body as text, read once. Throws `BODY_TOO_LARGE`; the rest of such a body is then discarded, so that the
  * client can read the answer, and the server's request timeout bounds how long that goes on.
  */
-export async function readBody(req: IncomingMessage, limit: number): Promise<string> {
+export async function readBody(req: IncomingMessage, limit: number, budget?: Budget): Promise<string> {
   const announced = Number(req.headers['content-length'])
   if (announced > limit) throw tooLarge(req, limit)
   return new Promise((resolve, reject) => {
@@ -13,16 +19,23 @@ export async function readBody(req: IncomingMessage, limit: number): Promise<str
     let size = 0
     req.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) {
+      try {
+        if (size > limit) throw tooLarge(req, limit)
+        budget?.grow(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
         req.removeAllListeners('data')
-        reject(tooLarge(req, limit))
-      } else chunks.push(chunk)
+        req.resume()
+        reject(error as Error)
+      }
     })
     req.on('end', () => {
       const [first] = chunks
       resolve((chunks.length === 1 && first ? first : Buffer.concat(chunks)).toString('utf8'))
     })
     req.on('error', reject)
+    // However it ends, nothing of it is on its way any more.
+    if (budget) req.on('close', budget.release)
   })
 }
 

@@ -12,6 +12,7 @@ import type { Gateway } from '../../gateway.ts'
 import { renderError } from '../answering/wire-error.ts'
 import { acceptedTypes } from './accept.ts'
 import { answerAdmin } from './admin.ts'
+import { Allowance } from './allowance.ts'
 import { readBody } from './body.ts'
 import { Entrance, endWithToken, entranceKey } from './entrance.ts'
 import { Guard, isLoopbackName } from './guard.ts'
@@ -43,6 +44,7 @@ export class HttpDoor {
   readonly #stateFolder: string | undefined
   /** Made from `#config`. */
   #guard: Guard
+  #allowance: Allowance
   #entrance: Entrance
   /** Of what `#entrance` was made from. */
   #entranceKey: string
@@ -54,12 +56,14 @@ export class HttpDoor {
     this.#stateFolder = stateFolder
     this.#config = gateway.current.config
     this.#guard = new Guard({ loopback: this.#loopback, ...this.#config.door })
+    this.#allowance = new Allowance(this.#config.door)
     this.#entrance = new Entrance(this.#config, gateway.telemetry, stateFolder)
     this.#entranceKey = entranceKey(this.#config)
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#sse = new SseDoor(gateway)
     this.#server = makeServer(this.#config.tls, gateway.telemetry, (req, res) => this.#handle(req, res))
+    this.#server.maxConnections = this.#config.door.maxConnections
   }
 
   /** Rejects when the port is taken, and for settings of `incomingAuth` or `tls` that cannot be used. */
@@ -131,6 +135,8 @@ export class HttpDoor {
     if (config === this.#config) return
     this.#config = config
     this.#guard = new Guard({ loopback: this.#loopback, ...config.door })
+    this.#allowance = new Allowance(config.door)
+    this.#server.maxConnections = config.door.maxConnections
     // Tokens that were verified stay verified.
     if (entranceKey(config) === this.#entranceKey) return
     try {
@@ -148,7 +154,10 @@ export class HttpDoor {
     if (method === 'OPTIONS') return this.#guard.preflight(req, res)
     const serve = ALLOWED[path]?.[method]
     if (!serve) throw notAllowed(res, [...Object.keys(ALLOWED[path] ?? {}), 'OPTIONS'].join(', '))
-    const served = (principal: Principal): void | Promise<void> => this.#serve(serve, req, res, principal)
+    const served = (principal: Principal): void | Promise<void> => {
+      this.#allowance.enter(principal, res)
+      return this.#serve(serve, req, res, principal)
+    }
     const principal = this.#entrance.admit(req)
     const work = principal instanceof Promise ? principal.then(served) : served(principal)
     work?.catch((failure: unknown) => this.#refuse(res, failure, 'null'))
@@ -177,13 +186,17 @@ export class HttpDoor {
     const { url = '' } = req
     checkContentType(req)
     this.#sse.check(url, principal)
-    this.#sse.take(url, parseMessage(await readBody(req, this.#config.door.maxRequestBytes)), principal)
+    this.#sse.take(url, parseMessage(await this.#bodyOf(req, principal)), principal)
     res.writeHead(202).end('Accepted')
+  }
+
+  #bodyOf(req: IncomingMessage, principal: Principal): Promise<string> {
+    return readBody(req, this.#config.door.maxRequestBytes, this.#allowance.body(principal))
   }
 
   async #post(req: IncomingMessage, res: ServerResponse, principal: Principal): Promise<void> {
     checkMediaTypes(req)
-    const message = parseMessage(await readBody(req, this.#config.door.maxRequestBytes))
+    const message = parseMessage(await this.#bodyOf(req, principal))
     switch (message.kind) {
       case 'request':
         return this.#request(req, res, message, principal)

@@ -32,6 +32,7 @@ export const serveCommand: Command = {
   },
   notes: [
     'Ctrl-C ends the gateway and everything that it started; a second one does so at once.',
+    'SIGHUP has it read the configuration, and every file that holds a secret, anew.',
     'With --transport stdio, standard output carries the protocol and everything else goes to standard error.',
   ],
   examples: [

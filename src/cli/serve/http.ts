@@ -10,7 +10,7 @@ import { stateFolder } from '../state-folder.ts'
 import { banner } from './banner.ts'
 import type { ServeOptions } from './runtime.ts'
 import { shutDown } from './runtime.ts'
-import { watchFiles } from './watch.ts'
+import { reloading } from './reloading.ts'
 
 export interface HttpOptions extends ServeOptions {
   host: string
@@ -24,16 +24,18 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   const signal = nextSignal()
   const telemetry = new Telemetry()
   tell(telemetry, options)
-  const gateway = new Gateway(config, options.identity, telemetry, {
-    policies: options.policies,
-    lock: options.frozen?.lock,
-    stateFolder: stateFolder(),
-  })
+  const place = { stateFolder: stateFolder() }
+  let gateway: Gateway | undefined
   let door: HttpDoor
   try {
-    door = await HttpDoor.listen(gateway, { host, port: options.port, stateFolder: stateFolder() })
+    gateway = new Gateway(config, options.identity, telemetry, {
+      policies: options.policies,
+      lock: options.frozen?.lock,
+      ...place,
+    })
+    door = await HttpDoor.listen(gateway, { host, port: options.port, ...place })
   } catch (error) {
-    await gateway.close(0)
+    await gateway?.close(0)
     throw listenFault(error as Error, host, options.port)
   }
   const name = host.includes(':') ? `[${host}]` : host
@@ -45,11 +47,9 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   if (exposed) telemetry.emit('gateway.exposed', { host })
   if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
   const check = (next: GatewayConfig): boolean => isExposed(next, host)
-  const unwatch = options.watch
-    ? watchFiles(options.files, options.source, gateway, telemetry, check, options.frozen?.file)
-    : undefined
+  const stopReloading = reloading({ ...options, gateway, telemetry, check })
   const reason = await signal
-  unwatch?.()
+  stopReloading()
   door.stop()
   const exitCode = await shutDown(gateway, telemetry, reason)
   door.destroy()

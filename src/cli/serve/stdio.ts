@@ -10,7 +10,7 @@ import { nextSignal } from '../signals.ts'
 import { stateFolder } from '../state-folder.ts'
 import type { ServeOptions } from './runtime.ts'
 import { shutDown } from './runtime.ts'
-import { watchFiles } from './watch.ts'
+import { reloading } from './reloading.ts'
 
 const SIGNS_IN: Readonly<Record<CredentialSpec['kind'], boolean>> = {
   authorization_code: true,
@@ -38,11 +38,9 @@ export async function serveStdio({ config, identity, ...options }: ServeOptions)
   })
   telemetry.emit('gateway.listening', { url: 'stdio', transport: 'stdio', name: config.name })
   const door = new StdioDoor(gateway, process.stdin, process.stdout)
-  const unwatch = options.watch
-    ? watchFiles(options.files, options.source, gateway, telemetry, undefined, options.frozen?.file)
-    : undefined
+  const stopReloading = reloading({ ...options, gateway, telemetry })
   const ended = await Promise.race([signal, door.serve(config.door.maxRequestBytes)])
-  unwatch?.()
+  stopReloading()
   if (ended === undefined) {
     await gateway.close(0)
     return EXIT.ok

@@ -5,32 +5,35 @@ import { formatFault } from '../../config/format.ts'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
-import type { Source } from '../configuration.ts'
 import { load } from '../configuration.ts'
 import { CliError } from '../exit.ts'
 import { tellUnserved } from '../later.ts'
 import { readFrozen } from '../lock-file.ts'
+import type { ServeOptions } from './runtime.ts'
 
 /** Editors write in several steps. */
 const QUIET_MS = 150
 
+export interface Reloading extends Pick<ServeOptions, 'source' | 'files' | 'watch' | 'frozen'> {
+  gateway: Gateway
+  telemetry: Telemetry
+  /** Throws for a configuration that must not replace the running one. */
+  check?: (config: GatewayConfig) => void
+}
+
 /**
- * Reloads when one of the files changes. `check` throws for a configuration that must not replace the running one.
- * Whatever goes wrong, the running one stays. `lockFile`: the lock that it is held to. Call the result to stop.
+ * Reloads on SIGHUP, and when a file has changed that was read, if that is wished for; secrets and the lock are read
+ * anew, too. Whatever goes wrong, the running configuration stays. Call the result to stop.
  */
-export function watchFiles(
-  files: readonly string[],
-  source: Source,
-  gateway: Gateway,
-  telemetry: Telemetry,
-  check: (config: GatewayConfig) => void = () => {},
-  lockFile?: string,
-): () => void {
+export function reloading(options: Reloading): () => void {
+  const { source, gateway, telemetry, check = () => {} } = options
+  const lockFile = options.frozen?.file
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
 
   const follow = (read: readonly string[]): void => {
+    if (!options.watch) return
     const paths = lockFile === undefined ? read : [...read, lockFile]
     for (const watcher of watchers) watcher.close()
     // Folders, not files: editors replace a file, and a watch on the old one would hear nothing more.
@@ -70,8 +73,10 @@ export function watchFiles(
     }
   }
 
-  follow(files)
+  follow(options.files)
+  process.on('SIGHUP', soon)
   return () => {
+    process.off('SIGHUP', soon)
     clearTimeout(timer)
     for (const watcher of watchers) watcher.close()
   }

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { CliError } from '../exit.ts'
-import { watchFiles } from './watch.ts'
+import { reloading } from './reloading.ts'
 
 test('whatever goes wrong in a reload is told, and the next one still works', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-'))
@@ -23,7 +23,8 @@ test('whatever goes wrong in a reload is told, and the next one still works', as
   const check = (config: { name: string }): void => {
     if (config.name === 'refused') throw new CliError(3, 'not this one', 'write another')
   }
-  const unwatch = watchFiles([file], source, { reload } as unknown as Gateway, telemetry, check)
+  const gateway = { reload } as unknown as Gateway
+  const stop = reloading({ files: [file], source, watch: true, frozen: undefined, gateway, telemetry, check })
   try {
     const save = (name: string) => writeFileSync(file, JSON.stringify({ name, backends: [] }))
     save('breaks')
@@ -35,7 +36,29 @@ test('whatever goes wrong in a reload is told, and the next one still works', as
     await vi.waitUntil(() => reload.mock.calls.length === 2, 5000)
     expect(reload.mock.lastCall?.[0].name).toBe('good')
   } finally {
-    unwatch()
+    stop()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('without watching, SIGHUP has everything read anew', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmcp-'))
+  const file = join(folder, 'vmcp.yaml')
+  writeFileSync(file, JSON.stringify({ name: 'first', backends: [] }))
+  const reload = vi.fn<(config: { name: string }) => void>()
+  const source = { inputs: [file], group: undefined, recursive: false }
+  const gateway = { reload } as unknown as Gateway
+  const telemetry = new Telemetry()
+  const stop = reloading({ files: [file], source, watch: false, frozen: undefined, gateway, telemetry })
+  try {
+    writeFileSync(file, JSON.stringify({ name: 'second', backends: [] }))
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(reload).not.toHaveBeenCalled()
+    process.emit('SIGHUP')
+    await vi.waitUntil(() => reload.mock.calls.length === 1, 5000)
+    expect(reload.mock.lastCall?.[0].name).toBe('second')
+  } finally {
+    stop()
     rmSync(folder, { recursive: true })
   }
 })

@@ -22,6 +22,7 @@ import { refName } from './read/manifests/objects.ts'
 import { recognise, RECOGNISED } from './read/recognise.ts'
 import { readSnakeCase } from './read/snake-case.ts'
 import { readVmcp } from './read/vmcp-yaml.ts'
+import { incomingSecretFaults } from './incoming-secrets.ts'
 import { sealingKeys } from './sealing.ts'
 import { validate } from './validate.ts'
 
@@ -186,7 +187,7 @@ function conclude(
   const withheld = [...gathered.withheld, ...gathered.manifests.withheld]
   const { backends, faults: backendFaults } = resolveBackends(root, value, withheld, environment)
   const { keys, faults: keyFaults } = sealingKeys(root, value, environment.env)
-  faults.push(...backendFaults, ...keyFaults)
+  faults.push(...backendFaults, ...keyFaults, ...incomingSecretFaults(root, value, environment.env))
   const config = gatewayConfig(root, value, { backends, sealingKeys: keys, cwd: environment.cwd })
   if (backends.length === 0 && !faults.some((fault) => fault.severity === 'error')) {
     const hint =

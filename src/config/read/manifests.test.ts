@@ -237,6 +237,21 @@ test.each([
   expect(errors(result).join('\n')).toContain(expected)
 })
 
+test('a ConfigMap for OIDC holds text: scopes are words in it', async () => {
+  const text =
+    GROUP +
+    MEMBERS +
+    server('incomingAuth: {type: oidc, oidcConfig: {type: configMap, configMap: {name: oidc}}}') +
+    `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: oidc}\ndata: {issuer: "https://i", audience: v, scopes: "openid, mcp tools", jwksAllowPrivateIP: "true"}\n`
+  const result = await load(text)
+  expect(errors(result)).toEqual([])
+  expect(result.config?.incomingAuth.oidc).toMatchObject({
+    issuer: 'https://i',
+    scopes: ['openid', 'mcp', 'tools'],
+    jwksAllowPrivateIp: true,
+  })
+})
+
 test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async () => {
   const policies = JSON.stringify({
     version: '1.0',

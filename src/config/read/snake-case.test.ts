@@ -5,7 +5,7 @@ import { loadConfig } from '../load.ts'
 
 test('a file of ToolHive v0.6.11 becomes the same configuration in today’s spelling', async () => {
   const file = join(import.meta.dirname, '../testdata/vmcp/toolhive-0.6.11.yaml')
-  const { config, faults } = await loadConfig([file], { env: {} })
+  const { config, faults } = await loadConfig([file], { env: { VMCP_CLIENT_SECRET: 'hush' } })
   expect(config).toMatchObject({
     name: 'engineering-vmcp',
     groupRef: 'engineering-team',

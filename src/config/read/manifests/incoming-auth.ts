@@ -1,6 +1,20 @@
 import { type Fault, fileError, warning } from '../../faults.ts'
 import { parseJson } from '../../parse/json.ts'
-import { asMap, get, getMap, getString, located, type LocatedMap, map, plain, put, scalar } from '../../positions.ts'
+import {
+  asMap,
+  get,
+  getMap,
+  getString,
+  list,
+  type Located,
+  located,
+  type LocatedMap,
+  map,
+  plain,
+  type Position,
+  put,
+  scalar,
+} from '../../positions.ts'
 import { dangling, find, type ManifestObject, type Manifests } from './objects.ts'
 import { readConfigMap, readSecret } from './secrets.ts'
 
@@ -106,6 +120,17 @@ function inlineOidc(manifests: Manifests, inline: LocatedMap, namespace: string 
   return oidc
 }
 
+/** A ConfigMap holds text only. */
+function asMeant(key: string, value: string, at: Position): Located {
+  if (TRUTH_KEYS.has(key)) return scalar(value === 'true', at)
+  if (key !== 'scopes') return scalar(value, at)
+  const scopes = value.split(/[\s,]+/u).filter((scope) => scope !== '')
+  return list(
+    scopes.map((scope) => scalar(scope, at)),
+    at,
+  )
+}
+
 /** Single keys of the ConfigMap's data, as ToolHive reads them. */
 function configMapOidc(manifests: Manifests, reference: LocatedMap, namespace: string | undefined): LocatedMap {
   const oidc = map(reference.at)
@@ -116,8 +141,7 @@ function configMapOidc(manifests: Manifests, reference: LocatedMap, namespace: s
   }
   for (const [from, to] of Object.entries(OIDC_KEYS)) {
     const found = readConfigMap(manifests, name, from, namespace)
-    if ('value' in found)
-      put(oidc, to, scalar(TRUTH_KEYS.has(from) ? found.value === 'true' : found.value, reference.at))
+    if ('value' in found) put(oidc, to, asMeant(from, found.value, reference.at))
   }
   return oidc
 }

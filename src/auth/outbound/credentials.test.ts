@@ -38,10 +38,11 @@ async function backendOf(credential: Partial<Extract<CredentialSpec, { kind: 'au
 
 interface Options {
   oidc?: boolean
+  base?: string
   settings?: Partial<OutboundSettings>
 }
 
-function room({ oidc = false, settings = {} }: Options = {}) {
+function room({ oidc = false, base = BASE, settings = {} }: Options = {}) {
   const notes: OutboundNote[] = []
   const clock = { ahead: 0 }
   const { id: clientId, secret } = provider.client
@@ -64,7 +65,7 @@ function room({ oidc = false, settings = {} }: Options = {}) {
       sealingKeys: [],
       ...settings,
     },
-    { baseUrl: () => BASE, environment: {}, now: () => Date.now() + clock.ahead, tell: (note) => notes.push(note) },
+    { baseUrl: () => base, environment: {}, now: () => Date.now() + clock.ahead, tell: (note) => notes.push(note) },
   )
   onTestFinished(() => credentials.close())
   return { credentials, notes, clock }
@@ -90,11 +91,17 @@ async function consentOf(credential: Credential, principal: Principal): Promise<
 }
 
 /** Goes through all sign-ins as `user` and returns the last page. */
-async function signInAs(credentials: ReturnType<typeof room>['credentials'], url: string, user = 'alice') {
+async function signInAs(
+  credentials: ReturnType<typeof room>['credentials'],
+  url: string,
+  user = 'alice',
+  at = provider,
+) {
   const browser = browserFor(credentials.pages)
+  const { origin } = new URL(url)
   let seen = await browser.open(url)
   for (let hops = 0; seen.location !== undefined && hops < 5; hops++) {
-    const next = seen.location.startsWith(BASE) ? seen.location : (await provider.browse(seen.location, user)).href
+    const next = seen.location.startsWith(origin) ? seen.location : (await at.browse(seen.location, user)).href
     seen = await browser.open(next)
   }
   return seen
@@ -263,6 +270,7 @@ test('each user has tokens of their own, and the gateway none', async () => {
   const credential = credentials.for(spec) as Credential
   expect(credential.perCaller).toBe(true)
   expect(credential.headers(ANONYMOUS)).toEqual([])
+  expect(await credential.refused(ANONYMOUS, { status: 401, challenge: 'Bearer', shown: [] })).toBe(false)
   const told: unknown[] = []
   credential.subscribe((principal) => told.push(principal))
   const [alice, bob] = [user('alice'), user('bob')]
@@ -283,7 +291,9 @@ test('whoever signs in as somebody else is turned away, and nothing is stored', 
   const page = await signInAs(credentials, url, 'mallory')
   expect(page).toMatchObject({ status: 403, body: expect.stringContaining('somebody else') })
   expect(await credentials.accounts()).toEqual([])
-  // The right user may still do it.
+  // The right user may still do it, and the issuer is told to ask who it is.
+  const { location } = await browserFor(credentials.pages).open(url)
+  expect(new URL(location ?? '').searchParams.get('prompt')).toBe('login')
   expect((await signInAs(credentials, url, 'alice')).status).toBe(200)
 })
 
@@ -388,9 +398,11 @@ test('a user signs in once for an assertion of the identity provider, and is sig
   await consentOf(credential, user('bob'))
 
   // The ID token is nearly over.
+  const before = provider.hits.get('/token') ?? 0
   clock.ahead = 560_000
   await credential.refused(alice, { status: 401, challenge: undefined, shown: ['authorization', 'Bearer access-1'] })
-  expect(exchange.requests.at(-1)?.form['subject_token']).not.toBe(shown)
+  expect(provider.hits.get('/token')).toBe(before + 1)
+  expect(exchange.requests).toHaveLength(2)
 
   expect(await credentials.signOut('mail', alice.key)).toBe(true)
   expect(await credentials.accounts()).toEqual([])
@@ -411,6 +423,24 @@ test('signing in on the command line asks for what can be signed in to', async (
   const { credentials } = room()
   await expect(credentials.signIn(backend, 'nobody')).rejects.toThrow('neither "local" nor the key of a principal')
   const { credential: _, ...bare } = backend
-  const { url } = await credentials.signIn(bare, 'local')
-  expect(await browserFor(credentials.pages).open(url)).toMatchObject({ status: 502 })
+  await expect(credentials.signIn(bare, 'local')).rejects.toThrow('users do not sign in at the backend "mail"')
+})
+
+test('a provider that reads client metadata knows the gateway by its own document', async () => {
+  const base = 'https://mcp.example'
+  const { credentials } = room({ base, settings: { publicUrl: `${base}/mcp` } })
+  const id = `${base}/oauth/client-metadata.json`
+  const { body } = await browserFor(credentials.pages).open(id)
+  const reader = await startProvider(undefined, {
+    scopes: ['mail'],
+    clientDocuments: new Map([[id, JSON.parse(body) as object]]),
+  })
+  onTestFinished(() => reader.close())
+  const backend = await protectedBackend(reader.issuer, ['mail'])
+  reader.resources.set(backend.url, { format: 'opaque', scope: 'mail' })
+  const credential = credentials.for(spec(backend.url, { kind: 'authorization_code' })) as Credential
+  const page = await signInAs(credentials, (await consentOf(credential, ANONYMOUS)).url, 'alice', reader)
+  expect(page).toMatchObject({ status: 200, body: expect.stringContaining('Connected to mail') as string })
+  expect(reader.hits.get('/reg')).toBeUndefined()
+  expect(await credential.headers(ANONYMOUS)).toHaveLength(2)
 })

@@ -72,17 +72,16 @@ export interface Credentials {
 }
 
 /** The one user, where nobody proves who he is. */
-export const LOCAL = 'local'
+const LOCAL = 'local'
 
 /** Contacts nobody by itself. Throws an `Error` for settings that cannot be used. */
 export function createCredentials(settings: OutboundSettings, deps: OutboundDeps): Credentials {
   const { incomingAuth, publicUrl } = settings
   const { fetch: outside = guardedFetch, now = Date.now, tell = () => {} } = deps
   const closing = new AbortController()
-  const fetch: GuardedFetch = (url, options = {}) => {
-    const signals = [closing.signal, ...(options.signal ? [options.signal] : [])]
-    return outside(url, { ...options, signal: AbortSignal.any(signals) })
-  }
+  /** What changes something at the other end runs to its end: a refresh that is broken off could lose the token. */
+  const fetch: GuardedFetch = (url, options = {}) =>
+    outside(url, options.method === 'POST' ? options : { ...options, signal: closing.signal })
   const hasUsers = incomingAuth.type === 'oidc'
   const store = storeOf(settings)
   const logins = hasUsers ? loginsOf(settings, deps, fetch, now, closing.signal) : new Map<string, Login>()
@@ -180,8 +179,13 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
     },
     pages,
     async signIn(spec, subject) {
+      const { credential } = spec
+      const isLogin = credential?.kind === 'id_jag' && credential.subjectTokenType === 'id_token'
+      if (!isLogin && credential?.kind !== 'authorization_code') {
+        throw unavailable(`users do not sign in at the backend "${spec.id}"`)
+      }
       const owner = { subject, person: personOf(subject) }
-      const aim = spec.credential?.kind === 'id_jag' ? 'login' : 'backend'
+      const aim = isLogin ? 'login' : 'backend'
       const consent = consents.ask({ ...owner, backend: spec, aim, scopes: [] })
       return { url: urlOf(consent), settled: consent.settled }
     },

@@ -263,3 +263,13 @@ test('what principals of one class were told counts for the others, and for nobo
   ])
   expect(asked).toBe(2)
 })
+
+test('what is longer than patterns may be matched with is denied, where a policy looks at it', async () => {
+  const set = await read([`permit(${CALL}) when { context has arg_p && context.arg_p like "*" };`])
+  expect(ask(set, { p: 'a'.repeat(2 ** 20) })).toBe('allow')
+  expect(ask(set, { p: 'a'.repeat(2 ** 20 + 1) })).toBe('fault')
+  expect(ask(set, { p: 'a', q: 'a'.repeat(2 ** 20 + 1) })).toBe('allow')
+  const long = { ...TOOL, name: 'a'.repeat(2 ** 16 + 1) }
+  expect(ask(set, { p: 'a' }, long)).toBe('fault')
+  expect(mayBeAllowed(set, { principal: BOB, target: long, origin: 'client' })).toBe(false)
+})

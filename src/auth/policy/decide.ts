@@ -2,18 +2,23 @@ import { CedarTrapped } from './cedar.ts'
 import { combine } from './decision.ts'
 import type { Decision } from './decision.ts'
 import { judge } from './judge.ts'
-import type { PolicyRequest } from './request.ts'
+import type { PolicyRequest, Target } from './request.ts'
 import { siteOf } from './set.ts'
 import type { PolicySet } from './set.ts'
-import type { Unit } from './unit.ts'
 
 const failed = (message: string): Decision => ({ kind: 'deny', why: 'fault', by: [], faults: [{ message }] })
 
-function decideBy(set: PolicySet, units: readonly Unit[], request: PolicyRequest): Decision {
-  // Before anything is remembered: the engine cannot read lone surrogates.
-  if (!request.target.name.isWellFormed()) return failed('Cedar cannot hold the name of the resource')
+/** Nobody offers what has a longer name, but anybody may ask for it, and have it matched with every pattern. */
+const MAX_NAME = 65_536
+
+/** The engine cannot read lone surrogates. */
+const isHeld = ({ name }: Target): boolean => name.length <= MAX_NAME && name.isWellFormed()
+
+function decideBy(set: PolicySet, which: 'calls' | 'lists', request: PolicyRequest): Decision {
+  // Before anything is remembered.
+  if (!isHeld(request.target)) return failed('Cedar cannot hold the name of the resource')
   try {
-    return combine(units.map((unit) => judge(set, unit, request)))
+    return combine(siteOf(set, request.target)[which].map((unit) => judge(set, unit, request)))
   } catch (error) {
     if (!(error instanceof CedarTrapped)) throw error
     return failed(error.message)
@@ -26,7 +31,7 @@ function decideBy(set: PolicySet, units: readonly Unit[], request: PolicyRequest
  * what a client sends: what cannot be decided is denied.
  */
 export function decide(set: PolicySet, request: PolicyRequest): Decision {
-  return decideBy(set, siteOf(set, request.target).calls, request)
+  return decideBy(set, 'calls', request)
 }
 
 /**
@@ -34,5 +39,5 @@ export function decide(set: PolicySet, request: PolicyRequest): Decision {
  * arguments. Of a template: whether some of its resources could be.
  */
 export function mayBeAllowed(set: PolicySet, request: Omit<PolicyRequest, 'arguments'>): boolean {
-  return decideBy(set, siteOf(set, request.target).lists, request).kind === 'allow'
+  return decideBy(set, 'lists', request).kind === 'allow'
 }

@@ -40,20 +40,30 @@ export function hintsOf(target: Target): Partial<Record<string, boolean>> {
   return hints
 }
 
-const targets = new WeakMap<Entry, Target>()
+const targets: Readonly<Record<TargetKind, WeakMap<Entry, Target>>> = {
+  tool: new WeakMap(),
+  prompt: new WeakMap(),
+  resource: new WeakMap(),
+  template: new WeakMap(),
+}
 
-/** The target of a catalogue's entry: always the same object of the same entry. */
+/**
+ * The target of a catalogue's entry: always the same object of the same entry and kind. A template that is named as if it
+ * were a resource is judged as one, by its own text; a resource in the place of a template stands for itself only.
+ */
 export function targetOf(kind: TargetKind, entry: Entry): Target {
-  let target = targets.get(entry)
+  const { shown, route, definition } = entry
+  const own = kind === 'template' && definition['uriTemplate'] === undefined ? 'resource' : kind
+  let target = targets[own].get(entry)
   if (!target) {
-    const { annotations } = entry.definition
+    const { annotations } = definition
     target = {
-      kind,
-      name: entry.shown,
-      backend: entry.route.kind === 'backend' ? entry.route.backend : undefined,
+      kind: own,
+      name: shown,
+      backend: route.kind === 'backend' ? route.backend : undefined,
       ...(isObject(annotations) ? { annotations } : {}),
     }
-    targets.set(entry, target)
+    targets[own].set(entry, target)
   }
   return target
 }

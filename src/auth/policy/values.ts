@@ -16,6 +16,9 @@ const DECIMAL = /^-?\d{1,15}(?:\.\d{1,4})?$/u
 const INTEGER = /^-?(?:0|[1-9]\d{0,18})$/u
 const LARGEST = 2n ** 63n
 
+/** Patterns with many stars take their time over each character. Longer texts are held by nobody's policies. */
+const MAX_TEXT = 2 ** 20
+
 const decimal = (text: string): CedarValueJson => ({
   __extn: { fn: 'decimal', arg: text.includes('.') ? text : `${text}.0` },
 })
@@ -39,7 +42,7 @@ export function scalar(value: JsonValue | undefined, kinds?: ReadonlySet<Kind>):
   switch (typeof value) {
     case 'string':
       // The engine cannot read lone surrogates.
-      return value.isWellFormed() ? value : undefined
+      return value.length <= MAX_TEXT && value.isWellFormed() ? value : undefined
     case 'boolean':
       return value
     case 'number':

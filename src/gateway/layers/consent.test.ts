@@ -24,14 +24,14 @@ afterEach(() => void vi.useRealTimers())
 function scene(given: Partial<Context>) {
   const sealer = new Sealer()
   const { promise: settled, resolve } = Promise.withResolvers<void>()
-  const state = { known: false }
+  const state = { known: false, id: 'e' }
   const calls: JsonObject[] = []
   const told: string[] = []
   const held = { now: 0, ever: 0 }
   const core = {
     invoke: async ({ params }: Call) => {
       calls.push(params)
-      if (!state.known) throw new ConsentNeeded(LINK.message, { url: LINK.url, id: 'e', settled })
+      if (!state.known) throw new ConsentNeeded(LINK.message, { url: LINK.url, id: state.id, settled })
       return DONE
     },
   } as unknown as Core
@@ -61,7 +61,8 @@ function scene(given: Partial<Context>) {
     state.known = true
     resolve()
   }
-  return { call, calls, told, signal, signIn, held }
+  const stepUp = (id: string): void => void (state.id = id)
+  return { call, calls, told, signal, signIn, stepUp, held }
 }
 
 const asked = (outcome: Outcome): { inputRequests: JsonObject; requestState: string } => {
@@ -90,6 +91,17 @@ test('a modern user who never comes back is told where to go', async () => {
   retry.catch(() => {})
   await vi.advanceTimersByTimeAsync(5 * 60_000)
   await expect(retry).rejects.toMatchObject({ code: 'CONSENT_NEEDED', message: expect.stringContaining(LINK.url) })
+})
+
+test('a modern user who must sign in once more, for something else, is sent there too', async () => {
+  const { call, signIn, stepUp } = scene(MODERN)
+  const { requestState } = asked(await call())
+  stepUp('more')
+  const again = asked(await call({ requestState, inputResponses: agreed }))
+  expect(again.inputRequests).toEqual(QUESTION)
+  const retry = call({ requestState: again.requestState, inputResponses: agreed })
+  signIn()
+  expect(await retry).toBe(DONE)
 })
 
 test.each([{ action: 'decline' }, { action: 'cancel' }, {}])(

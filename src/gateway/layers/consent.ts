@@ -21,44 +21,46 @@ export function consentLayer(sealer: () => Sealer): Layer {
   return (inner) => ({
     ...inner,
     async invoke(received, context) {
-      const repeated = isRepeated(sealer(), received, context)
-      const call = repeated ? withoutAnswers(received) : received
+      const repetition = repetitionOf(sealer(), received, context)
+      const call = repetition ? withoutAnswers(received) : received
       try {
         return await inner.invoke(call, context)
       } catch (error) {
         if (error instanceof ConsentNeeded) {
           if (!takesLinks(context.profile)) throw readable(error)
           if (context.era === 'legacy') await askLegacy(error, context)
-          else if (repeated) await signedIn(error, context)
-          else return questions(linkQuestions([{ message: error.message, url: error.url }]), call, context)
-          return await secondTry(call, context)
+          // Another sign-in than the one that was agreed to is one that nobody has heard of.
+          else if (repetition?.consent === error.id) await signedIn(error, context)
+          else return questions(linkQuestions([{ message: error.message, url: error.url }]), error.id)
+          return await secondTry()
         }
         const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
-        if (links) return questions(links, call, context)
+        if (links) return questions(links, undefined)
         throw error
       }
 
-      async function secondTry(again: Call, asked: Context): Promise<Outcome> {
+      async function secondTry(): Promise<Outcome> {
         try {
-          return await inner.invoke(again, asked)
+          return await inner.invoke(call, context)
         } catch (error) {
           throw error instanceof ConsentNeeded ? readable(error) : error
         }
       }
 
-      function questions(links: JsonObject, again: Call, asked: Context): Outcome {
-        return needsInput(links, sealState(sealer(), { kind: 'again' }, again, asked))
+      function questions(links: JsonObject, consent: string | undefined): Outcome {
+        return needsInput(links, sealState(sealer(), { kind: 'again', consent }, call, context))
       }
     },
   })
 }
 
-/** Whether the user was sent somewhere by the answer to this call, and has agreed. Throws `CLIENT_ERROR` otherwise. */
-function isRepeated(sealer: Sealer, call: Call, context: Context): boolean {
+/** Where the answer to this call has sent the user, who has agreed; throws `CLIENT_ERROR` when he has not. */
+function repetitionOf(sealer: Sealer, call: Call, context: Context): { consent: string | undefined } | undefined {
   const { requestState, inputResponses } = call.params
-  if (context.era === 'legacy' || requestState === undefined) return false
-  if (openState(sealer, requestState, call, context)?.kind !== 'again') return false
-  if (accepted(inputResponses)) return true
+  if (context.era === 'legacy' || requestState === undefined) return undefined
+  const state = openState(sealer, requestState, call, context)
+  if (state?.kind !== 'again') return undefined
+  if (accepted(inputResponses)) return state
   throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')
 }
 

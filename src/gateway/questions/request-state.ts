@@ -1,27 +1,35 @@
 import { createHash } from 'node:crypto'
 import type { Call, Context } from '../../model/call.ts'
-import type { JsonValue } from '../../model/json.ts'
+import type { JsonObject, JsonValue } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
 
 /**
  * What a `requestState` of ours says: the call waits in this process, in its n-th round of questions;
- * or the call has ended, and may be made again when the user agrees.
+ * or the call has ended, and may be made again when the user agrees; `consent`: to the sign-in with this id.
  */
-export type RequestState = { kind: 'parked'; id: string; round: number } | { kind: 'again' }
+export type RequestState =
+  | { kind: 'parked'; id: string; round: number }
+  | { kind: 'again'; consent: string | undefined }
 
 /** Opens only for the principal and the request that it was given for. */
 export function sealState(sealer: Sealer, state: RequestState, call: Call, context: Context): string {
-  return sealer.seal(state.kind === 'parked' ? { id: state.id, round: state.round } : {}, binding(call, context))
+  return sealer.seal(contentOf(state), binding(call, context))
+}
+
+function contentOf(state: RequestState): JsonObject {
+  if (state.kind === 'parked') return { id: state.id, round: state.round }
+  return state.consent === undefined ? {} : { consent: state.consent }
 }
 
 /** `undefined`: not one of ours for this request. */
 export function openState(sealer: Sealer, token: unknown, call: Call, context: Context): RequestState | undefined {
   const state = typeof token === 'string' ? sealer.open(token, binding(call, context)) : undefined
   if (!isObject(state)) return undefined
-  const { id, round } = state
-  return typeof id === 'string' && typeof round === 'number' ? { kind: 'parked', id, round } : { kind: 'again' }
+  const { id, round, consent } = state
+  if (typeof id === 'string' && typeof round === 'number') return { kind: 'parked', id, round }
+  return { kind: 'again', consent: typeof consent === 'string' ? consent : undefined }
 }
 
 function binding(call: Call, { principal }: Context): string {

@@ -1,12 +1,15 @@
 import type { BackendSpec } from '../../../model/backend.ts'
-import { ConsentNeeded, type Credential, type Refused } from '../../../model/credential.ts'
+import type { ConsentNeeded, Credential, Refused } from '../../../model/credential.ts'
 import type { BackendId } from '../../../model/ids.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { bearerChallenge, type Challenge } from './challenge.ts'
+import { remember } from './bounded.ts'
 import type { Consent, Consents, Person } from './consents.ts'
 import { createListeners } from './listeners.ts'
 import { type RenewParts, renew } from './renew.ts'
 import { union } from './scopes.ts'
+import { type ShownToken, shownToken } from './shown-token.ts'
+import { createSingleFlight } from './single-flight.ts'
 import { type State, type StoredToken, withoutTokens } from './store.ts'
 import { codeSpec, targetOf } from './target.ts'
 
@@ -27,24 +30,10 @@ export interface AuthorizationCodeParts extends RenewParts {
   readonly consentNeeded: (consent: Consent) => ConsentNeeded
 }
 
-/** What is shown for one owner, in memory. */
-interface Shown {
-  readonly token: StoredToken
-  readonly headers: readonly string[]
-  /** When a new one is asked for beside the call. */
-  refreshAt: number
-  readonly until: number
-}
-
-const FRESH = 0.8
-/** A token is not shown shortly before its end, when it could expire on its way. */
-const MARGIN = { part: 0.1, maxMs: 10_000 }
+/** After a failure ahead of time. */
 const RETRY_MS = 10_000
-/** An authorization server that fails is asked once in this time for each owner. */
-const PAUSE_MS = 1000
 /** A fresh token that is refused within this time is not worth another one. */
 const DOUBT_MS = 60_000
-const MAX_OWNERS = 10_000
 const MAX_STEPS = 2
 
 const NOTHING: readonly string[] = []
@@ -54,9 +43,8 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
   const { store, consents, now, ownerOf } = parts
   const { client } = codeSpec(backend)
   const { url, issuer } = targetOf(backend)
-  const shown = new Map<string, Shown>()
-  const pending = new Map<string, Promise<readonly string[]>>()
-  const failures = new Map<string, { error: Error; until: number }>()
+  const shown = new Map<string, ShownToken>()
+  const flight = createSingleFlight<readonly string[]>(now)
   /** Tokens that replaced a refused one. */
   const doubtful = new Map<string, { access: string; until: number }>()
   const steps = new Map<string, Consent[]>()
@@ -76,49 +64,19 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     (issuer === undefined || token.issuer === issuer) &&
     (client ? token.client.id === client.id : token.client.origin !== 'configured')
 
-  function keep(subject: string, token: StoredToken): Shown {
-    const { expiresAt = Infinity, obtainedAt, access, refresh } = token
-    const life = expiresAt - obtainedAt
-    const entry = {
-      token,
-      headers: Object.freeze(['authorization', `Bearer ${access}`]),
-      refreshAt: refresh === undefined ? Infinity : obtainedAt + life * FRESH,
-      until: expiresAt - Math.min(life * MARGIN.part, MARGIN.maxMs),
-    }
-    remember(shown, subject, entry)
+  function show(token: StoredToken): ShownToken {
+    const entry = shownToken(token)
+    remember(shown, token.subject, entry)
     return entry
   }
 
-  function needed(owner: Owner, scopes: readonly string[] = []): ConsentNeeded {
-    return parts.consentNeeded(consents.ask({ ...owner, backend, aim: 'backend', scopes }))
-  }
-
-  /** One at a time for each owner, whoever waits for it. */
-  function once(owner: Owner, work: () => Promise<readonly string[]>): Promise<readonly string[]> {
-    const { subject } = owner
-    const running = pending.get(subject)
-    if (running) return running
-    const failure = failures.get(subject)
-    failures.delete(subject)
-    if (failure && failure.until > now()) {
-      failures.set(subject, failure)
-      return Promise.reject(failure.error)
-    }
-    const mine = work()
-      .catch((error: Error) => {
-        // A person may sign in at any moment.
-        if (!(error instanceof ConsentNeeded)) remember(failures, subject, { error, until: now() + PAUSE_MS })
-        throw error
-      })
-      .finally(() => pending.delete(subject))
-    pending.set(subject, mine)
-    return mine
-  }
+  const needed = (owner: Owner): ConsentNeeded =>
+    parts.consentNeeded(consents.ask({ ...owner, backend, aim: 'backend', scopes: [] }))
 
   async function obtain(owner: Owner): Promise<readonly string[]> {
     const token = tokenIn(await store.read(), owner.subject)
     if (!token) throw needed(owner)
-    const entry = keep(owner.subject, token)
+    const entry = show(token)
     return entry.until > now() ? entry.headers : replace(owner, token)
   }
 
@@ -126,18 +84,18 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     const next = await renew(backend, token, parts)
     shown.delete(owner.subject)
     if (!next) throw needed(owner)
-    return keep(owner.subject, next).headers
+    return show(next).headers
   }
 
   /** The call goes on with what is still good; what fails here is tried again. */
-  function refreshAhead(owner: Owner, entry: Shown): void {
+  function refreshAhead(owner: Owner, entry: ShownToken): void {
     entry.refreshAt = now() + RETRY_MS
-    once(owner, () => replace(owner, entry.token)).catch(() => {})
+    flight.run(owner.subject, () => replace(owner, entry.token)).catch(() => {})
   }
 
   async function unauthorized(owner: Owner, { shown: headers }: Refused): Promise<boolean> {
     const { subject } = owner
-    await pending.get(subject)?.catch(() => {})
+    await flight.idle(subject)
     const token = tokenIn(await store.read(), subject)
     if (!token) throw needed(owner)
     if (!headers.includes(`Bearer ${token.access}`)) return true
@@ -148,7 +106,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
       shown.delete(subject)
       throw needed(owner)
     }
-    await once(owner, () => replace(owner, token))
+    await flight.run(subject, () => replace(owner, token))
     const next = shown.get(subject)?.token
     if (next) remember(doubtful, subject, { access: next.access, until: now() + DOUBT_MS })
     return true
@@ -168,14 +126,10 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
   }
 
   store.subscribe((state, before) => {
-    const subjects = new Set(
-      [...Object.values(state.tokens), ...Object.values(before.tokens)].map((one) => one.subject),
-    )
-    for (const subject of subjects) {
+    for (const subject of changedSubjects(state, before)) {
       const [is, was] = [tokenIn(state, subject), tokenIn(before, subject)]
-      if (is?.access === was?.access) continue
       if (shown.get(subject)?.token.access !== is?.access) shown.delete(subject)
-      // A refreshed token shows what the old one showed.
+      // A refreshed token opens what the old one opened.
       if (is?.scopes.join(' ') !== was?.scopes.join(' ')) listeners.call(parts.perCaller ? subject : undefined)
     }
   })
@@ -187,7 +141,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
       if (!owner) return NOTHING
       const entry = shown.get(owner.subject)
       const time = now()
-      if (!entry || entry.until <= time) return once(owner, () => obtain(owner))
+      if (!entry || entry.until <= time) return flight.run(owner.subject, () => obtain(owner))
       if (entry.refreshAt <= time) refreshAhead(owner, entry)
       return entry.headers
     },
@@ -202,10 +156,8 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
   }
 }
 
-/** As the youngest; beyond the bound the oldest goes. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  const oldest = map.size >= MAX_OWNERS ? map.keys().next().value : undefined
-  if (oldest !== undefined) map.delete(oldest)
-  map.set(key, value)
+/** Whose tokens are others than before. */
+function changedSubjects({ tokens }: State, { tokens: before }: State): ReadonlySet<string> {
+  const keys = Object.keys({ ...tokens, ...before }).filter((key) => tokens[key]?.access !== before[key]?.access)
+  return new Set(keys.flatMap((key) => (tokens[key] ?? before[key])?.subject ?? []))
 }

@@ -47,6 +47,8 @@ export interface Discovered extends ProtectedResource {
   readonly server: AuthorizationServer
 }
 
+/** Of an address that is kept, or that a browser is sent to. */
+const MAX_ADDRESS = 2048
 const LIMITS = { timeoutMs: 5000, maxBytes: 256 * 1024 }
 
 /**
@@ -109,7 +111,7 @@ function resourceUrls(url: string, challenge: Challenge | undefined): readonly s
 
 /** Whether tokens for `resource` are meant for `url`: the same, or above it on the same origin. */
 function covers(resource: string, url: string): boolean {
-  const above = URL.parse(resource)
+  const above = resource.length > MAX_ADDRESS ? null : URL.parse(resource)
   const { origin, pathname } = new URL(url)
   if (!above || above.origin !== origin || above.hash !== '' || above.username !== '') return false
   const path = above.pathname.replace(/\/+$/u, '')
@@ -175,7 +177,7 @@ function described(document: JsonObject, issuer: string, what: string, trust: Tr
   const address = (name: string): string | undefined => {
     const value = document[name]
     if (value === undefined || value === null) return undefined
-    const url = typeof value === 'string' ? URL.parse(value) : null
+    const url = typeof value === 'string' && value.length <= MAX_ADDRESS ? URL.parse(value) : null
     if (!url || !mayUse(trust, url)) throw unavailable(`${what} name no usable ${name}: an https address is needed`)
     return url.href
   }

@@ -23,14 +23,17 @@ export function createFileStore(path: string, keys: VaultKeys): Store {
   let subscribers = 0
 
   async function read(): Promise<State> {
-    const stamp = await stampOf(path)
-    if (known?.stamp !== stamp) {
+    for (;;) {
+      const stamp = await stampOf(path)
+      const before = known
+      if (before?.stamp === stamp) {
+        tell(before.state)
+        return before.state
+      }
       const state = await contents()
-      // Replaced while it was read: the next look finds the newer one.
-      known = { stamp, state }
+      // Somebody else of this process may have read or written a newer one meanwhile.
+      if (known === before) known = { stamp, state }
     }
-    tell(known.state)
-    return known.state
   }
 
   async function contents(): Promise<State> {

@@ -54,6 +54,7 @@ test.each([
   ['another party', { azp: 'other' }, 'issued to another client'],
   ['expired', { exp: SECONDS - 61 }, 'expired'],
   ['without an end', { exp: undefined }, 'expired'],
+  ['an end beyond all numbers', { exp: 1e308 }, 'expired'],
   ['an end in text', { exp: '9999999999' }, 'expired'],
   ['without a beginning', { iat: undefined }, 'not valid yet'],
   ['of the future', { iat: SECONDS + 61 }, 'not valid yet'],

@@ -57,7 +57,8 @@ function checked(claims: JsonObject, { issuer, clientId, nonce }: Expected, now:
   const audiences = Array.isArray(aud) ? aud : [aud]
   if (!audiences.includes(clientId)) throw refused('is meant for another client')
   if ((azp !== undefined || audiences.length > 1) && azp !== clientId) throw refused('was issued to another client')
-  if (typeof exp !== 'number' || exp * 1000 + SKEW_MS <= now) throw refused('has expired')
+  if (typeof exp !== 'number' || !Number.isFinite(exp * 1000) || exp * 1000 + SKEW_MS <= now)
+    throw refused('has expired')
   if (typeof iat !== 'number' || iat * 1000 > now + SKEW_MS) throw refused('is not valid yet')
   if (typeof nbf === 'number' && nbf * 1000 > now + SKEW_MS) throw refused('is not valid yet')
   if (nonce !== undefined && claims['nonce'] !== nonce) throw refused('answers another sign-in')

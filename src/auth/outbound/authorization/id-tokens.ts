@@ -4,7 +4,6 @@ import type { Principal } from '../../../model/principal.ts'
 import { Secret } from '../../../model/secret.ts'
 import type { Owner } from './authorization-code.ts'
 import type { Consent, Consents } from './consents.ts'
-import { createListeners } from './listeners.ts'
 import type { Login } from './login.ts'
 import { loginKey, type Store, type StoredLogin, withLogin, withoutLogins } from './store.ts'
 import { unavailable } from './unavailable.ts'
@@ -30,7 +29,6 @@ const MARGIN_MS = 60_000
 
 export function createIdTokens(parts: IdTokensParts): IdTokens {
   const { store, now, consents, logins } = parts
-  const listeners = createListeners<[string | undefined]>()
 
   const isFresh = ({ expiresAt }: StoredLogin): boolean => expiresAt > now() + MARGIN_MS
 
@@ -46,22 +44,11 @@ export function createIdTokens(parts: IdTokensParts): IdTokens {
   }
 
   async function refreshed(kept: StoredLogin, refresh: string, login: Login, expected: string) {
-    try {
-      const { subject, idToken, refresh: next, expiresAt } = await login.renew(new Secret(refresh))
-      if (subject !== expected) return undefined
-      return { ...kept, idToken: idToken.reveal(), refresh: next?.reveal() ?? refresh, expiresAt }
-    } catch {
-      // Whatever is wrong at the issuer, a sign-in there settles it or tells the user.
-      return undefined
-    }
+    const next = await login.renew(new Secret(refresh))
+    if (next?.subject !== expected) return undefined
+    const { idToken, refresh: rotated, expiresAt } = next
+    return { ...kept, idToken: idToken.reveal(), refresh: rotated?.reveal() ?? refresh, expiresAt }
   }
-
-  store.subscribe((state, before) => {
-    for (const login of [...Object.values(state.logins), ...Object.values(before.logins)]) {
-      const key = loginKey(login)
-      if ((state.logins[key] === undefined) !== (before.logins[key] === undefined)) listeners.call(login.subject)
-    }
-  })
 
   return {
     async of(principal, backend) {
@@ -77,6 +64,11 @@ export function createIdTokens(parts: IdTokensParts): IdTokens {
       if (good) return new Secret(good.idToken)
       throw parts.consentNeeded(consents.ask({ ...owner, backend, aim: 'login', scopes: [] }))
     },
-    subscribe: listeners.add,
+    subscribe: (listener) =>
+      store.subscribe(({ logins }, { logins: before }) => {
+        for (const [key, login] of Object.entries({ ...before, ...logins })) {
+          if (key in logins !== key in before) listener(login.subject)
+        }
+      }),
   }
 }

@@ -1,18 +1,18 @@
+import { readFile } from 'node:fs/promises'
 import type { Secret } from '../../../model/secret.ts'
 import { createDiscovery } from '../../inbound/discovery.ts'
 import { issuerDocuments } from '../../inbound/issuer-documents.ts'
 import { createKeySource } from '../../inbound/key-source.ts'
 import type { Issuer } from '../../inbound/settings.ts'
-import { readFile } from 'node:fs/promises'
-import type { GuardedFetch } from '../../net/guarded-fetch.ts'
-import { createTokenEndpoint, type GrantRequest } from '../token-endpoint.ts'
+import { FetchRefused, type GuardedFetch } from '../../net/guarded-fetch.ts'
+import { createTokenEndpoint, GrantRefused, type GrantRequest } from '../token-endpoint.ts'
 import { type AuthorizationServer, authorizationServer } from './discovery.ts'
 import { verifyIdToken } from './id-token.ts'
 import { type Trust, within } from './trust.ts'
-import { unavailable } from './unavailable.ts'
+import { asUnavailable, unavailable } from './unavailable.ts'
 
 /** Somebody who has signed in at the issuer. */
-export interface SignedIn {
+interface SignedIn {
   readonly subject: string
   readonly idToken: Secret
   readonly refresh: Secret | undefined
@@ -25,8 +25,8 @@ export interface Login {
   readonly clientId: string
   server(): Promise<AuthorizationServer>
   redeem(code: string, flow: { verifier: string; redirectUri: string; nonce: string }): Promise<SignedIn>
-  /** The ID token anew; throws when the issuer gives none. */
-  renew(refresh: Secret): Promise<SignedIn>
+  /** The ID token anew; `undefined`: the issuer gives none without the user. */
+  renew(refresh: Secret): Promise<SignedIn | undefined>
 }
 
 export interface LoginParts {
@@ -42,20 +42,20 @@ export function createLogin(issuer: Issuer, parts: LoginParts): Login | undefine
   const { now, signal } = parts
   const trust: Trust = { written: [], learnt: { allowHttp: issuer.allowHttp, allowPrivate: issuer.allowPrivate } }
   const fetch: GuardedFetch = async (url, options) => {
-    const ca = issuer.caFile === undefined ? undefined : await readFile(issuer.caFile, 'utf8')
-    return parts.fetch(url, { ...options, ...(ca !== undefined && { ca }), signal })
+    return parts.fetch(url, { ...options, ...(issuer.caFile !== undefined && { ca: await readBundle(issuer.caFile) }) })
   }
   const documents = issuerDocuments(issuer, parts.fetch, signal)
   const discovery = createDiscovery(issuer.name, documents, now)
   const keySource = createKeySource({ issuer, documents, discovery, now, tell: () => {} })
   const server = () => authorizationServer(issuer.name, trust, fetch)
 
-  async function signedIn(request: GrantRequest, nonce?: string): Promise<SignedIn> {
+  /** `undefined`: without an ID token. */
+  async function signedIn(request: GrantRequest, nonce?: string): Promise<SignedIn | undefined> {
     const { tokenEndpoint: url, authMethods: methods } = await server()
     const client = { id: clientId ?? '', ...(clientSecret && { secret: clientSecret }) }
     const settings = { url, reach: within(trust, url), issuer: issuer.name, client, methods }
     const { idToken, refresh } = await createTokenEndpoint(settings, { fetch, now })(request)
-    if (!idToken) throw unavailable('the issuer gave no ID token')
+    if (!idToken) return undefined
     const expected = { issuer: issuer.name, clientId: client.id, ...(nonce !== undefined && { nonce }) }
     const { subject, expiresAt } = await verifyIdToken(idToken.reveal(), expected, keySource, now)
     return { subject, idToken, refresh, expiresAt }
@@ -64,11 +64,27 @@ export function createLogin(issuer: Issuer, parts: LoginParts): Login | undefine
   return {
     clientId,
     server,
-    redeem: (code, { verifier, redirectUri, nonce }) =>
-      signedIn(
-        { type: 'authorization_code', parameters: { code, redirect_uri: redirectUri, code_verifier: verifier } },
-        nonce,
-      ),
-    renew: (refresh) => signedIn({ type: 'refresh_token', parameters: { refresh_token: refresh.reveal() } }),
+    async redeem(code, { verifier, redirectUri, nonce }) {
+      const parameters = { code, redirect_uri: redirectUri, code_verifier: verifier }
+      const who = await signedIn({ type: 'authorization_code', parameters }, nonce)
+      if (!who) throw unavailable('the issuer gave no ID token')
+      return who
+    },
+    async renew(refresh) {
+      try {
+        return await signedIn({ type: 'refresh_token', parameters: { refresh_token: refresh.reveal() } })
+      } catch (error) {
+        if (error instanceof GrantRefused) return undefined
+        throw asUnavailable(error)
+      }
+    },
+  }
+}
+
+async function readBundle(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    throw new FetchRefused('unreachable', 'the file of caBundlePath cannot be read')
   }
 }

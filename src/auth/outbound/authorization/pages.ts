@@ -7,7 +7,7 @@ import type { SignIn } from './sign-in.ts'
 import { asUnavailable } from './unavailable.ts'
 
 /** A request of a browser, as far as it counts. */
-export interface PageRequest {
+interface PageRequest {
   readonly method: string
   readonly path: string
   readonly query: URLSearchParams
@@ -125,7 +125,11 @@ export function createPages({ consents, flows, signIn, place }: PageParts): Conn
       const route = Object.hasOwn(routes, request.path) ? routes[request.path] : undefined
       if (!route) return page(404, NOT_FOUND)
       if (request.method !== 'GET') return page(405, WRONG_METHOD, { allow: 'GET' })
-      return route(request)
+      try {
+        return await route(request)
+      } catch {
+        return page(500, BROKEN)
+      }
     },
   }
 }
@@ -141,6 +145,7 @@ function cookieOf(header: string | undefined, name: string): string {
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
+const BROKEN = { title: 'Something went wrong', lines: ['The gateway could not answer. Repeat what you were doing.'] }
 const NOT_FOUND = { title: 'Not found', lines: ['There is no such page.'] }
 const WRONG_METHOD = { title: 'Not allowed', lines: ['This page can only be opened.'] }
 const GONE = {

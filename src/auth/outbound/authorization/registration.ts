@@ -22,7 +22,7 @@ export interface RegistrationParts {
   readonly now: () => number
 }
 
-export const CLIENT_NAME = 'vmcp'
+const CLIENT_NAME = 'vmcp'
 const LIMITS = { timeoutMs: 10_000, maxBytes: 64 * 1024 }
 /** A registration that ends within this time is of no use for a sign-in. */
 const MARGIN_MS = 600_000

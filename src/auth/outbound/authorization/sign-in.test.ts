@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { browserFor } from '../../../../test/support/oidc/browser.ts'
 import { changed, granted, type ScriptedServer, scriptedServer } from '../../../../test/support/oidc/scripted-server.ts'
@@ -469,15 +470,15 @@ test('pages answer GET, and only where there are pages', async () => {
   const { credentials, consent } = bench(scriptedServer())
   const { searchParams: query } = new URL((await consent()).url)
   const asked = { method: 'GET', path: '/oauth/connect', query, cookie: undefined, loopback: true }
-  const { answer, paths } = credentials.pages
-  expect(paths).toEqual(['/oauth/connect', '/oauth/callback', '/oauth/client-metadata.json'])
-  expect(await answer({ ...asked, path: '/oauth/other' })).toMatchObject({ status: 404 })
-  expect(await answer({ ...asked, path: '__proto__' })).toMatchObject({ status: 404 })
+  const { pages } = credentials
+  expect(pages.paths).toEqual(['/oauth/connect', '/oauth/callback', '/oauth/client-metadata.json'])
+  expect(await pages.answer({ ...asked, path: '/oauth/other' })).toMatchObject({ status: 404 })
+  expect(await pages.answer({ ...asked, path: '__proto__' })).toMatchObject({ status: 404 })
   for (const method of ['POST', 'HEAD', 'DELETE']) {
-    expect(await answer({ ...asked, method })).toMatchObject({ status: 405, headers: { allow: 'GET' } })
+    expect(await pages.answer({ ...asked, method })).toMatchObject({ status: 405, headers: { allow: 'GET' } })
   }
   // None of these has claimed the link.
-  expect(await answer({ ...asked, cookie: 'nonsense; =; vmcp' })).toMatchObject({ status: 302 })
+  expect(await pages.answer({ ...asked, cookie: 'nonsense; =; vmcp' })).toMatchObject({ status: 302 })
 })
 
 test.each([
@@ -575,4 +576,55 @@ test('a refreshed token that cannot be stored is not shown', async () => {
   const error = await failure()
   expect(error).toMatchObject({ code: 'CREDENTIAL_UNAVAILABLE' })
   expect(String(error)).not.toContain(folder)
+})
+
+test('no callback that was not asked for does anything', async () => {
+  const server = scriptedServer()
+  const { browser, credentials, consent } = bench(server)
+  const { location } = await browser.open((await consent()).url)
+  const state = new URL(location ?? '').searchParams.get('state') ?? ''
+  const values = fc.constantFrom('', 'x', '<b>', '__proto__', 'https://as.example', state.slice(1), `${state} `)
+  const names = fc.constantFrom('state', 'code', 'iss', 'error', 'error_description', 'ticket', 'response')
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(names, values), { maxLength: 6 }), async (pairs) => {
+      const query = new URLSearchParams(pairs)
+      const page = await browser.open(`${BASE}/oauth/callback?${query.toString()}`)
+      expect(page.status).toBe(410)
+      expect(page.body).not.toContain('<b>')
+    }),
+    { numRuns: 200 },
+  )
+  expect(server.posted.map(({ path }) => path)).toEqual(['/register'])
+  expect(await credentials.accounts()).toEqual([])
+})
+
+test('a state is good once, even if the code could not be redeemed', async () => {
+  const server = scriptedServer()
+  server.tokens = [{ status: 500 }]
+  const { browser, consent } = bench(server)
+  const { location } = await browser.open((await consent()).url)
+  const state = new URL(location ?? '').searchParams.get('state')
+  const back = `${BASE}/oauth/callback?state=${state}&code=a&iss=${server.issuer}`
+  expect(await browser.open(back)).toMatchObject({ status: 502 })
+  expect(await browser.open(back)).toMatchObject({ status: 410 })
+  expect(server.posted.filter(({ path }) => path === '/token')).toHaveLength(1)
+})
+
+test('a registration that ends soon is renewed before it is used', async () => {
+  const server = scriptedServer()
+  const ends = Date.parse('2026-11-21T12:30:00Z') / 1000
+  server.registration = { body: { client_id: 'first', client_secret: 's', client_secret_expires_at: ends } }
+  const { browser, consent, clock } = bench(server)
+  const idAt = async () => {
+    const { location } = await browser.open((await consent()).url)
+    return new URL(location ?? '').searchParams.get('client_id')
+  }
+  expect(await idAt()).toBe('first')
+  server.registration = { body: { client_id: 'second', client_secret: 's', client_secret_expires_at: 0 } }
+  clock.now += 19 * 60_000
+  expect(await idAt()).toBe('first')
+  clock.now += 2 * 60_000
+  expect(await idAt()).toBe('second')
+  clock.now += 365 * 24 * 3_600_000
+  expect(await idAt()).toBe('second')
 })

@@ -154,7 +154,7 @@ export function createSignIn(parts: SignInParts): SignIn {
         client_id: login.clientId,
         nonce,
         scope: lasting ? `openid ${OFFLINE}` : 'openid',
-        ...(mistaken ? { prompt: 'login' } : lasting && { prompt: 'consent' }),
+        prompt: [...(mistaken ? ['login'] : []), ...(lasting ? ['consent'] : [])].join(' ') || undefined,
       },
     )
   }
@@ -184,7 +184,7 @@ export function tokenFields(
     access: value.reveal(),
     ...(refresh && { refresh: refresh.reveal() }),
     obtainedAt,
-    ...(expiresAt !== undefined && { expiresAt }),
+    ...(expiresAt !== undefined && Number.isFinite(expiresAt) && { expiresAt }),
     scopes: scopes.length > 0 ? scopes : asked,
   }
 }

@@ -8,6 +8,7 @@ import { fingerprint } from '../../../model/fingerprint.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { ANONYMOUS } from '../../../model/principal.ts'
 import type { Telemetry } from '../../../telemetry/events.ts'
+import { isRepeated } from './repeated.ts'
 
 /** Longer than a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1
@@ -58,17 +59,23 @@ export class Entrance {
       throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: tokens belong into the Authorization header')
     }
     const { authorization } = headers
+    if (isRepeated(req, 'authorization')) {
+      throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: two Authorization headers')
+    }
     if (authorization === undefined && this.#publicDiscovery && headers['mcp-method'] === 'server/discover') {
       return ANONYMOUS
     }
     return this.#authenticator.authenticate(authorization)
   }
 
-  /** Answers a request for one of the documents. False: there is none at this path. */
+  /** Answers a request for one of the documents. False: there is none at this path. Throws `METHOD_NOT_ALLOWED`. */
   answerDocument(path: string, req: IncomingMessage, res: ServerResponse): boolean {
     const document = this.#documents.get(path)
-    if (document === undefined || (req.method !== 'GET' && req.method !== 'HEAD' && req.method !== 'OPTIONS'))
-      return false
+    if (document === undefined) return false
+    if (req.method !== 'GET' && req.method !== 'HEAD' && req.method !== 'OPTIONS') {
+      res.setHeader('Allow', 'GET, HEAD, OPTIONS')
+      throw new GatewayError('METHOD_NOT_ALLOWED', 'Method not allowed')
+    }
     // Clients in browsers read it before they know anything else.
     res.setHeader('Access-Control-Allow-Origin', '*')
     if (req.method === 'OPTIONS') res.writeHead(204, { 'Access-Control-Allow-Headers': '*' }).end()

@@ -6,7 +6,7 @@ import { Guard, isLoopbackName } from './guard.ts'
 function passes(headers: { host?: string; origin?: string }, settings: Partial<GuardSettings> = {}): boolean {
   const guard = new Guard({ loopback: true, allowedHosts: [], allowedOrigins: [], ...settings })
   try {
-    guard.check({ headers } as IncomingMessage)
+    guard.check({ headers, rawHeaders: [] as string[] } as IncomingMessage)
     return true
   } catch (error) {
     expect(error).toMatchObject({ code: 'FORBIDDEN_ORIGIN' })

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GatewayError } from '../../../model/errors.ts'
+import { isRepeated } from './repeated.ts'
 
 export interface GuardSettings {
   /** The listener is bound to a loopback address. */
@@ -30,9 +31,10 @@ export class Guard {
     this.#origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, '')))
   }
 
-  /** Throws `FORBIDDEN_ORIGIN`. */
+  /** Throws `FORBIDDEN_ORIGIN`, and `REQUEST_MALFORMED` for two hosts (RFC 9112 section 3.2). */
   check(req: IncomingMessage): void {
     const { host, origin } = req.headers
+    if (isRepeated(req, 'host')) throw new GatewayError('REQUEST_MALFORMED', 'Bad Request: two Host headers')
     if (!this.#hostAllowed(host)) throw new GatewayError('FORBIDDEN_ORIGIN', 'Forbidden: this Host is not served here')
     if (origin !== undefined && !this.#originAllowed(origin, host)) {
       throw new GatewayError(

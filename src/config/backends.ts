@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { type BackendFault, type BackendSpec, type Endpoint } from '../model/backend.ts'
+import type { CredentialSpec } from '../model/credential.ts'
 import { backendId } from '../model/ids.ts'
 import { Secret } from '../model/secret.ts'
 import { callerNeeds } from './caller-needs.ts'
@@ -52,7 +53,7 @@ export function resolveBackends(
       faults.push(backendError(at, `backend "${backend.name}": ${message}`, hint))
     }
     const endpoint = resolveEndpoint(draft)
-    const show = isShown(endpoint) ? shown(draft, config, environment) : {}
+    const show = isShown(endpoint) ? shown(draft, config, endpoint, environment) : {}
     const fault = summary(draft.problems)
     return {
       id: backendId(backend.name),
@@ -170,15 +171,27 @@ function strategyOf(config: AuthoredConfig, name: string): Placed | undefined {
 const isShown = (endpoint: Endpoint): boolean =>
   endpoint.kind !== 'stdio' && !(endpoint.kind === 'container' && endpoint.transport === 'stdio')
 
-function shown(draft: Draft, config: AuthoredConfig, environment: Environment): Shown {
+function shown(draft: Draft, config: AuthoredConfig, endpoint: Endpoint, environment: Environment): Shown {
   const placed = strategyOf(config, draft.backend.name)
-  if (!placed) return {}
+  if (!placed) return mayAskForSignIn(config, endpoint) ? { credential: SIGN_IN_IF_ASKED } : {}
   const { strategy, steps } = placed
   const needs = callerNeeds(config, strategy)
   if (needs) complain(draft, [...steps, 'type'], needs)
   // Relative names begin at the file that holds the strategy, which may be another one.
   const around = { ...draft.around, folder: folderOf(positionOf(draft.root, steps), environment) }
   return shownBy(strategy, { around, complain: (inner, problem) => complain(draft, [...steps, ...inner], problem) })
+}
+
+const SIGN_IN_IF_ASKED: CredentialSpec = { kind: 'authorization_code', ifAsked: true }
+
+/**
+ * Client files say nothing of servers at which their user signs in: the clients find out. So do we where there is one
+ * user, unless the file has credentials of its own for it.
+ */
+function mayAskForSignIn({ incomingAuth }: AuthoredConfig, endpoint: Endpoint): boolean {
+  if (incomingAuth?.type === 'oidc' || (endpoint.kind !== 'http' && endpoint.kind !== 'sse')) return false
+  const url = URL.parse(endpoint.url)
+  return url?.username === '' && !Object.keys(endpoint.headers).some((name) => name.toLowerCase() === 'authorization')
 }
 
 /** A fixed header is part of the endpoint; it gives way to what the strategy shows. */

@@ -49,6 +49,8 @@ export type CredentialSpec =
       scopes?: readonly string[]
       /** Metadata and endpoints learnt from the backend may lead to private addresses. */
       allowPrivate?: boolean
+      /** Nobody has said that users sign in there: the backend itself asks for it, or nothing is shown. */
+      ifAsked?: boolean
     }
 
 /** What a backend is shown of whoever calls it: made in `auth/outbound` for one backend, used by its connections. */

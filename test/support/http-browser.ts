@@ -9,9 +9,12 @@ export interface Page {
 export class Browser {
   readonly #cookies = new Map<string, Map<string, string>>()
   readonly #user: string
+  readonly #reach: (url: URL) => URL
 
-  constructor(user: string) {
+  /** `reach`: where the server for an address is really to be found. */
+  constructor(user: string, reach: (url: URL) => URL = (url) => url) {
     this.#user = user
+    this.#reach = reach
   }
 
   async open(start: string): Promise<Page> {
@@ -19,7 +22,7 @@ export class Browser {
     for (let hops = 0; hops < 20; hops++) {
       const cookies = this.#cookiesOf(url.origin)
       const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-      const answer = await fetch(url, { headers: { cookie, accept: 'text/html' }, redirect: 'manual' })
+      const answer = await fetch(this.#reach(url), { headers: { cookie, accept: 'text/html' }, redirect: 'manual' })
       for (const line of answer.headers.getSetCookie()) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/u.exec(line) ?? []
         if (/max-age=0|expires=thu, 01 jan 1970/iu.test(line)) cookies.delete(name)

@@ -100,7 +100,7 @@ const OUTCOMES = {
 async function logout(args: Args, positionals: readonly string[]): Promise<number> {
   const { backend, loaded } = await target(args, positionals, 'logout')
   return withRoom(loaded, undefined, async (room) => {
-    const known = await room.signOut(backend.id, subjectOf(args, loaded))
+    const known = await room.signOut(backend, subjectOf(args, loaded))
     if (known) print(`signed out of ${backend.id}`)
     else printError(`nobody was signed in to ${backend.id}`)
     return known ? EXIT.ok : EXIT.failed

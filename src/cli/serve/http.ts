@@ -19,8 +19,9 @@ export interface HttpOptions extends ServeOptions {
 
 /** Serves over HTTP until a signal comes. Resolves with the exit code. */
 export async function serveHttp(options: HttpOptions): Promise<number> {
-  const { config, host } = options
-  const exposed = isExposed(config, host)
+  const { host } = options
+  const exposed = isExposed(options.config, host)
+  const config = fitted(options.config, host)
   const signal = nextSignal()
   const telemetry = new Telemetry()
   tell(telemetry, options)
@@ -46,14 +47,33 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
   })
   if (exposed) telemetry.emit('gateway.exposed', { host })
   if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
-  const check = (next: GatewayConfig): boolean => isExposed(next, host)
-  const stopReloading = reloading({ ...options, gateway, telemetry, check })
+  const stopReloading = reloading({ ...options, gateway, telemetry, fitted: (next) => fitted(next, host) })
   const reason = await signal
   stopReloading()
   door.stop()
   const exitCode = await shutDown(gateway, telemetry, reason)
   door.destroy()
   return exitCode
+}
+
+/** Where everybody comes in nobody signs in: their tokens would be everybody's. */
+function fitted(config: GatewayConfig, host: string): GatewayConfig {
+  if (!isExposed(config, host)) return config
+  const asked = config.backends.find(
+    ({ credential }) => credential?.kind === 'authorization_code' && !credential.ifAsked,
+  )
+  if (asked) {
+    throw new CliError(
+      EXIT.config,
+      `refusing to listen on ${host}: everybody who reaches this address would act as the user who signed in to ${asked.id}`,
+      'use incomingAuth of type oidc, or listen on 127.0.0.1',
+    )
+  }
+  const backends = config.backends.map((spec) => {
+    const { credential: _, ...open } = spec
+    return spec.credential?.kind === 'authorization_code' ? open : spec
+  })
+  return { ...config, backends }
 }
 
 /** Whether anonymous callers from other machines come in. They do only when the file says so in words. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { CliError } from '../exit.ts'
@@ -20,11 +21,12 @@ test('whatever goes wrong in a reload is told, and the next one still works', as
     if (config.name === 'breaks') throw new TypeError('something unforeseen')
   })
   const source = { inputs: [file], group: undefined, recursive: false }
-  const check = (config: { name: string }): void => {
+  const fitted = (config: GatewayConfig): GatewayConfig => {
     if (config.name === 'refused') throw new CliError(3, 'not this one', 'write another')
+    return config
   }
   const gateway = { reload } as unknown as Gateway
-  const stop = reloading({ files: [file], source, watch: true, frozen: undefined, gateway, telemetry, check })
+  const stop = reloading({ files: [file], source, watch: true, frozen: undefined, gateway, telemetry, fitted })
   try {
     const save = (name: string) => writeFileSync(file, JSON.stringify({ name, backends: [] }))
     save('breaks')

@@ -17,8 +17,8 @@ const QUIET_MS = 150
 export interface Reloading extends Pick<ServeOptions, 'source' | 'files' | 'watch' | 'frozen'> {
   gateway: Gateway
   telemetry: Telemetry
-  /** Throws for a configuration that must not replace the running one. */
-  check?: (config: GatewayConfig) => void
+  /** What becomes of a configuration here; throws for one that must not replace the running one. */
+  fitted?: (config: GatewayConfig) => GatewayConfig
 }
 
 /**
@@ -26,7 +26,7 @@ export interface Reloading extends Pick<ServeOptions, 'source' | 'files' | 'watc
  * anew, too. Whatever goes wrong, the running configuration stays. Call the result to stop.
  */
 export function reloading(options: Reloading): () => void {
-  const { source, gateway, telemetry, check = () => {} } = options
+  const { source, gateway, telemetry, fitted = (config: GatewayConfig) => config } = options
   const lockFile = options.frozen?.file
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
@@ -65,9 +65,8 @@ export function reloading(options: Reloading): () => void {
         return
       }
       tellUnserved(config)
-      check(config)
       const lock = lockFile === undefined ? undefined : readFrozen(lockFile)
-      gateway.reload(config, policies, lock)
+      gateway.reload(fitted(config), policies, lock)
     } catch (error) {
       telemetry.emit('config.rejected', { faults: [sentence(error)] })
     }

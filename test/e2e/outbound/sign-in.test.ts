@@ -287,3 +287,17 @@ test('a token is renewed before it ends, once for all who need it', async () => 
   expect(renewals).toBeGreaterThan(2)
   expect(renewals).toBeLessThan(8)
 })
+
+test('a server of a client file that asks for a sign-in gets one; another 401 is told as it is', async () => {
+  const { backend } = await world()
+  const closed = await tokenBackend({ era: 'legacy', userOf: () => undefined })
+  const gateway = await gatewayFor({
+    mcpServers: { mail: { url: backend.url }, closed: { url: closed.url } },
+  })
+  const client = await clientOf(modernClient, gateway.url, { capabilities: TAKES_LINKS })
+  expect((await client.tool('closed_whoami')).text).toMatch(/HTTP 401 .*wants credentials/)
+  const asked = await client.request('tools/call', { name: 'mail_whoami', arguments: {} })
+  await new Browser('alice').open(pageIn(asked.result))
+  await vi.waitFor(async () => expect(await client.tools()).toEqual(['mail_whoami', 'mail_of_alice']))
+  expect((await client.tool('mail_whoami')).text).toBe('alice')
+})

@@ -41,7 +41,9 @@ const NOTHING: readonly string[] = []
 /** Tokens of users who have signed in at the backend's authorization server themselves. */
 export function createAuthorizationCode(backend: BackendSpec, parts: AuthorizationCodeParts): Credential {
   const { store, consents, now, ownerOf } = parts
-  const { client } = codeSpec(backend)
+  const { client, ifAsked = false } = codeSpec(backend)
+  /** Have nothing to show, and were not asked for anything. */
+  const unasked = new Set<string>()
   const { url, issuer } = targetOf(backend)
   const shown = new Map<string, ShownToken>()
   const flight = createSingleFlight<readonly string[]>(now)
@@ -75,6 +77,8 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
 
   async function obtain(owner: Owner): Promise<readonly string[]> {
     const token = tokenIn(await store.read(), owner.subject)
+    if (!token && ifAsked) unasked.add(owner.subject)
+    if (!token && ifAsked) return NOTHING
     if (!token) throw needed(owner)
     const entry = show(token)
     return entry.until > now() ? entry.headers : replace(owner, token)
@@ -93,10 +97,11 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     flight.run(owner.subject, () => replace(owner, entry.token)).catch(() => {})
   }
 
-  async function unauthorized(owner: Owner, { shown: headers }: Refused): Promise<boolean> {
+  async function unauthorized(owner: Owner, { shown: headers }: Refused, challenge?: Challenge): Promise<boolean> {
     const { subject } = owner
     await flight.idle(subject)
     const token = tokenIn(await store.read(), subject)
+    if (!token && ifAsked && challenge?.resourceMetadata === undefined) return false
     if (!token) throw needed(owner)
     if (!headers.includes(`Bearer ${token.access}`)) return true
     const doubt = doubtful.get(subject)
@@ -127,6 +132,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
 
   store.subscribe((state, before) => {
     for (const subject of changedSubjects(state, before)) {
+      unasked.delete(subject)
       const [is, was] = [tokenIn(state, subject), tokenIn(before, subject)]
       if (shown.get(subject)?.token.access !== is?.access) shown.delete(subject)
       // A refreshed token opens what the old one opened.
@@ -139,6 +145,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     headers(principal) {
       const owner = ownerOf(principal)
       if (!owner) return NOTHING
+      if (unasked.has(owner.subject)) return NOTHING
       const entry = shown.get(owner.subject)
       const time = now()
       if (!entry || entry.until <= time) return flight.run(owner.subject, () => obtain(owner))
@@ -150,7 +157,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
       if (challenge && answer.status === 401) parts.challenges.set(backend.id, challenge)
       const owner = ownerOf(principal)
       if (!owner) return false
-      return answer.status === 401 ? unauthorized(owner, answer) : forbidden(owner, challenge)
+      return answer.status === 401 ? unauthorized(owner, answer, challenge) : forbidden(owner, challenge)
     },
     subscribe: listeners.add,
   }

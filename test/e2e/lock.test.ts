@@ -7,6 +7,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest'
 
 import type { JsonObject } from '../../src/model/json.ts'
 import { startCommandLine, type CommandLine } from '../support/command-line.ts'
+import { vmcp } from '../support/in-process.ts'
 import { startHttpBackend, type HttpBackend, type HttpBackendOptions } from '../support/http-backend.ts'
 import { waitFor } from '../support/processes.ts'
 import { legacyClient, modernClient, type RawClient } from '../support/raw-client.ts'
@@ -42,12 +43,7 @@ const locked = (config: string): string[] =>
     .filter((line) => line.includes('sha256:'))
     .map((line) => line.slice(0, line.indexOf(' sha256:')))
 
-async function vmcp(...args: string[]): Promise<{ code: number | string; stdout: string; stderr: string }> {
-  const command = startCommandLine(args)
-  const code = await command.exited
-  return { code, stdout: command.stdout(), stderr: command.stderr() }
-}
-async function vmcpJson(...args: string[]): Promise<{ code: number | string; report: JsonObject }> {
+async function vmcpJson(...args: string[]): Promise<{ code: number; report: JsonObject }> {
   const { code, stdout } = await vmcp(...args, '--json')
   return { code, report: JSON.parse(stdout) as JsonObject }
 }

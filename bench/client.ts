@@ -24,21 +24,21 @@ const ENVELOPE_BYTES = 1024
 const clock = () => performance.timeOrigin + performance.now()
 let lastId = 500_000_000
 
-export async function openClient(url: string, era: Era): Promise<Client> {
-  let session: string | undefined
+export async function openClient(url: string, era: Era, token?: string): Promise<Client> {
+  const peer: Peer = { url, era, token, session: undefined }
   if (era === 'legacy') {
     const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
-    const { response } = await post(url, era, undefined, 'initialize', params)
+    const { response } = await post(peer, 'initialize', params)
     const header = response.headers['mcp-session-id']
-    session = typeof header === 'string' ? header : undefined
-    await post(url, era, session, 'notifications/initialized', {}, true)
+    peer.session = typeof header === 'string' ? header : undefined
+    await post(peer, 'notifications/initialized', {}, true)
   }
   return {
     async tools() {
       const names: string[] = []
       let cursor: string | undefined
       do {
-        const { result } = await post(url, era, session, 'tools/list', cursor === undefined ? {} : { cursor })
+        const { result } = await post(peer, 'tools/list', cursor === undefined ? {} : { cursor })
         const page = result as { tools: { name: string }[]; nextCursor?: string }
         names.push(...page.tools.map((tool) => tool.name))
         cursor = page.nextCursor
@@ -47,7 +47,7 @@ export async function openClient(url: string, era: Era): Promise<Client> {
     },
     async big(tool, args) {
       const sentAt = clock()
-      const answer = await post(url, era, session, 'tools/call', { name: tool, arguments: args })
+      const answer = await post(peer, 'tools/call', { name: tool, arguments: args })
       const { content } = answer.result as { content: { text: string }[] }
       const length = content[0]?.text.length
       if (length !== args.bytes) throw new Error(`asked for ${args.bytes} bytes, got ${length}`)
@@ -63,10 +63,15 @@ interface Answer {
   lastAt: number
 }
 
+interface Peer {
+  readonly url: string
+  readonly era: Era
+  readonly token: string | undefined
+  session: string | undefined
+}
+
 async function post(
-  url: string,
-  era: Era,
-  session: string | undefined,
+  { url, era, token, session }: Peer,
   method: string,
   params: Record<string, unknown>,
   isNotification = false,
@@ -76,6 +81,7 @@ async function post(
     accept: 'application/json, text/event-stream',
     'content-type': 'application/json',
   }
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`
   if (era === 'modern') {
     params = { ...params, _meta: envelope }
     headers['mcp-protocol-version'] = MODERN

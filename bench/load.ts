@@ -14,6 +14,8 @@ export interface OpenOrder {
   connections: number
   /** Called in turn, from a different start on each connection. Empty: `tools/list`, all pages, is the call. */
   tools: string[]
+  /** Bearer tokens, given to the connections in turn. Absent: none. */
+  tokens?: string[]
 }
 export interface RunOrder {
   op: 'run'
@@ -150,6 +152,7 @@ interface Wire {
   url: URL
   era: 'legacy' | 'modern'
   session?: string
+  token?: string
 }
 
 const ENVELOPE = {
@@ -159,7 +162,7 @@ const ENVELOPE = {
 }
 
 function requestBytes(wire: Wire, method: string, id: number | undefined, params: Record<string, unknown>): Buffer {
-  const { url, era, session } = wire
+  const { url, era, session, token } = wire
   const all = era === 'modern' ? { ...params, _meta: ENVELOPE } : params
   const body = JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method, params: all })
   const lines = [
@@ -169,6 +172,7 @@ function requestBytes(wire: Wire, method: string, id: number | undefined, params
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ]
+  if (token !== undefined) lines.push(`Authorization: Bearer ${token}`)
   if (era === 'modern') lines.push(`MCP-Protocol-Version: ${MODERN}`, `Mcp-Method: ${method}`)
   else if (session !== undefined) lines.push(`MCP-Protocol-Version: ${LEGACY}`, `Mcp-Session-Id: ${session}`)
   if (era === 'modern' && typeof params['name'] === 'string') lines.push(`Mcp-Name: ${params['name']}`)
@@ -224,8 +228,8 @@ class Worker {
   /** Size of the first complete list; every later one must be as long. */
   #listed: number | undefined
 
-  constructor(url: string, era: 'legacy' | 'modern', tools: string[], index: number) {
-    this.#wire = { url: new URL(url), era }
+  constructor(url: string, era: 'legacy' | 'modern', tools: string[], index: number, token?: string) {
+    this.#wire = { url: new URL(url), era, ...(token !== undefined && { token }) }
     this.connection = new Connection(this.#wire.url)
     this.#tools = tools
     this.#turn = index * 7
@@ -320,9 +324,10 @@ const crews = new Map<string, Worker[]>()
 async function open(order: OpenOrder): Promise<void> {
   // A cell that failed has left its own behind.
   close(order.name)
+  const { url, era, tools, tokens = [] } = order
   const crew = Array.from(
     { length: order.connections },
-    (_, index) => new Worker(order.url, order.era, order.tools, index),
+    (_, index) => new Worker(url, era, tools, index, tokens[index % tokens.length]),
   )
   crews.set(order.name, crew)
   await Promise.all(crew.map((worker) => worker.open()))

@@ -9,6 +9,7 @@ import { startGenerator } from './generator.ts'
 import { endChildrenOnExit } from './processes.ts'
 import { renderFigures, renderVerdicts } from './report.ts'
 import type { Effort, Shape } from './shape.ts'
+import { auth } from './shapes/auth.ts'
 import { call } from './shapes/call.ts'
 import { growth } from './shapes/growth.ts'
 import { idle } from './shapes/idle.ts'
@@ -19,7 +20,7 @@ import { startup } from './shapes/startup.ts'
 import { SUBJECTS, gatewayMissing, type Subject } from './subjects.ts'
 import { judge, type Verdict } from './targets.ts'
 
-const SHAPES: readonly Shape[] = [call, large, list, idle, scale, startup, growth]
+const SHAPES: readonly Shape[] = [call, large, list, idle, scale, startup, auth, growth]
 
 const FULL: Effort = { short: false, rounds: 5, runMs: 800, warmMs: 2_000, growthCalls: 100_000 }
 const SHORT: Effort = { short: true, rounds: 3, runMs: 500, warmMs: 1_000, growthCalls: 0 }
@@ -29,7 +30,7 @@ const TOO_SLOW = 'npm'
 
 const HELP = `node bench/main.ts [options]
 
-  --short            a few shapes and rounds without npm, under 90 seconds
+  --short            a few shapes and rounds without npm, about two minutes
   --long             the growth shape makes ${LONG_CALLS.toLocaleString('en')} calls
   --shape NAME,...   only these: ${SHAPES.map(({ name }) => name).join(', ')}
   --only NAME,...    only these subjects: ${SUBJECTS.map(({ name }) => name).join(', ')}

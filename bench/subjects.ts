@@ -79,12 +79,17 @@ async function startNode(args: string[]): Promise<Running> {
   return running(await start(args, ENDPOINT))
 }
 
-async function startGateway(backends: string[]): Promise<Running> {
+function startGateway(backends: string[]): Promise<Running> {
+  const mcpServers = Object.fromEntries(backends.map((url, index) => [`b${index}`, { type: 'http', url }]))
+  return startConfigured('mcp.json', { mcpServers })
+}
+
+/** The gateway with this configuration; the name of its file tells the dialect. */
+export async function startConfigured(name: string, config: object): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-bench-'))
   try {
-    const mcpServers = Object.fromEntries(backends.map((url, index) => [`b${index}`, { type: 'http', url }]))
-    const file = join(folder, 'mcp.json')
-    writeFileSync(file, JSON.stringify({ mcpServers }))
+    const file = join(folder, name)
+    writeFileSync(file, JSON.stringify(config))
     const gateway = running(await start([GATEWAY, 'serve', file, '--port', '0'], ENDPOINT))
     return {
       ...gateway,

@@ -29,8 +29,10 @@ interface World extends PolicySet {
   suggest: Suggest
 }
 
-/** Policies that are checked in one turn of the event loop. */
+/** Policies that the engine checks in one turn of the event loop. */
 const BATCH = 8
+/** Policies whose syntax trees are walked in one turn. */
+const WALKED = 64
 
 /** Findings of the engine that mean: evaluation may fail, and then denies. All others mean that the policy is wrong. */
 const CAUTIONS = [
@@ -238,7 +240,8 @@ export async function checkRules(set: PolicySet, suggest: Suggest): Promise<Poli
   }
   const batches: { rules: Rule[]; kinds: Kinds }[] = []
   const ids = new Set<string>()
-  for (const rule of rules) {
+  for (const [place, rule] of rules.entries()) {
+    if (place % WALKED === 0) await nextTurn()
     if (ids.has(rule.id)) report(rule, 0, `another policy has the id "${rule.id}"`, undefined, 'warning')
     ids.add(rule.id)
     checkLists(rule, report)

@@ -11,7 +11,7 @@ import { prepareAll } from './judge.ts'
 import { principalKey, slice } from './rule.ts'
 import type { Rule } from './rule.ts'
 import { scan } from './scan.ts'
-import { freshMemory } from './set.ts'
+import { freshLists, freshMemory } from './set.ts'
 import type { PolicySet } from './set.ts'
 import { joinMentions, mentionsOfPolicy } from './syntax.ts'
 import { nextTurn } from './turns.ts'
@@ -122,6 +122,7 @@ export async function readPolicies(settings: PolicySettings): Promise<{ set: Pol
       views: new Map(),
     },
     memory: freshMemory(),
+    lists: freshLists(),
     nextNumber,
   }
   return { set, faults }

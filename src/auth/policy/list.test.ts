@@ -7,6 +7,7 @@ import { readPolicies } from './compile.ts'
 import { decide, mayBeAllowed } from './decide.ts'
 import { principalOf } from './explain.ts'
 import { listFilter } from './list.ts'
+import { remember, rememberList } from './set.ts'
 import type { PolicySet } from './set.ts'
 import type { TargetKind } from './vocabulary.ts'
 
@@ -42,6 +43,36 @@ test('a list shows what could be allowed, in order, and remembers it by class', 
   expect(await listFilter(set, principalOf({ sub: 'bob', team: 'x' }), 'tool', all)).toBe(seen)
   expect([...(await listFilter(set, ANONYMOUS, 'tool', all)).keys()]).toEqual(['a', 'c'])
   expect([...(await listFilter(set, ALICE, 'prompt', entries(['a']))).keys()]).toEqual([])
+})
+
+test('who sees the same gets the same map, whatever the class, and who sees all the whole', async () => {
+  const set = await read([
+    `permit(${CALL} == Tool::"a") when { principal has claim_team && principal.claim_team like "x*" };`,
+    `permit(${CALL}) when { principal has claim_team && principal.claim_team == "all" };`,
+  ])
+  const all = entries(['a', 'b'])
+  const seenBy = (team: string) => listFilter(set, principalOf({ sub: 'bob', team }), 'tool', all)
+  const seen = await seenBy('x1')
+  expect([...seen.keys()]).toEqual(['a'])
+  expect(await seenBy('x2')).toBe(seen)
+  expect(await seenBy('all')).toBe(all)
+  expect(await seenBy('y')).toBe(await seenBy('z'))
+  expect((await seenBy('y')).size).toBe(0)
+})
+
+test('lists outlive what is remembered of decisions, and are bounded themselves', async () => {
+  const set = await read([`permit(${CALL} == Tool::"a") when { principal.claim_team like "x*" };`])
+  const all = entries(['a', 'b'])
+  const first = listFilter(set, ALICE, 'tool', all)
+  await first
+  remember(set, 1_000_000)
+  expect(set.memory.size).toBe(0)
+  expect(listFilter(set, ALICE, 'tool', all)).toBe(first)
+  rememberList(set, 1_000_000)
+  expect(set.lists.size).toBe(0)
+  const second = listFilter(set, ALICE, 'tool', all)
+  expect(second).not.toBe(first)
+  expect([...(await second).keys()]).toEqual(['a'])
 })
 
 test.each([

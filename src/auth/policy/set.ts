@@ -59,9 +59,10 @@ export interface PolicySet {
   memory: {
     people: WeakMap<Principal, Person>
     sites: WeakMap<Target, Site>
-    lists: WeakMap<object, unknown>
     size: number
   }
+  /** What classes of `whole` may see. Apart from `memory`: it takes long to find out, and little to keep. */
+  lists: { byEntries: WeakMap<object, unknown>; size: number }
   readonly nextNumber: () => number
   /** Policies that decide nothing yet. */
   readonly trial?: PolicySet | undefined
@@ -70,9 +71,10 @@ export interface PolicySet {
 export const freshMemory = (): PolicySet['memory'] => ({
   people: new WeakMap(),
   sites: new WeakMap(),
-  lists: new WeakMap(),
   size: 0,
 })
+
+export const freshLists = (): PolicySet['lists'] => ({ byEntries: new WeakMap(), size: 0 })
 
 /** About 100 bytes each. */
 const MAX_REMEMBERED = 200_000
@@ -84,6 +86,13 @@ export function remember(set: PolicySet, weight = 1): void {
   if (set.memory.size <= MAX_REMEMBERED) return
   set.memory = freshMemory()
   for (const site of set.units.values()) for (const unit of [...site.calls, ...site.lists]) unit.views.clear()
+}
+
+/** As `remember`, for lists and the classes that they are made for. */
+export function rememberList(set: PolicySet, weight: number): void {
+  set.lists.size += weight
+  if (set.lists.size <= MAX_REMEMBERED) return
+  set.lists = freshLists()
   set.whole.views.clear()
 }
 

@@ -9,7 +9,7 @@ import { groupsOf } from './groups.ts'
 import { joinKinds } from './infer.ts'
 import type { Kinds } from './infer.ts'
 import { whoMentions } from './rule.ts'
-import { remember, VIEW_WEIGHT } from './set.ts'
+import { remember, rememberList, VIEW_WEIGHT } from './set.ts'
 import type { Group, PolicySet } from './set.ts'
 import type { Unit, View } from './unit.ts'
 import { claimValue } from './values.ts'
@@ -101,7 +101,8 @@ export function viewOf(set: PolicySet, unit: Unit, principal: Principal): View {
   const shared = unit.views.get(key) ?? view
   if (shared === view) {
     unit.views.set(key, view)
-    remember(set, VIEW_WEIGHT)
+    if (unit === set.whole) rememberList(set, VIEW_WEIGHT)
+    else remember(set, VIEW_WEIGHT)
   }
   person.views.set(unit, shared)
   remember(set)

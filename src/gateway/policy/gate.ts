@@ -1,3 +1,4 @@
+import type { Decision } from '../../auth/policy/decision.ts'
 import { decide, mayBeAllowed } from '../../auth/policy/decide.ts'
 import { listFilter } from '../../auth/policy/list.ts'
 import type { PolicyRequest, Target } from '../../auth/policy/request.ts'
@@ -21,8 +22,10 @@ export class PolicyGate {
   readonly #set: PolicySet
   readonly #telemetry: Telemetry
   readonly #trial: Trial | undefined
-  /** Of one catalogue, what callers see: one object for all who see the same. */
-  readonly #views = new WeakMap<Catalogue, Catalogue[]>()
+  /** Of one catalogue, what callers see, by its tools: one object for all who see the same, while anybody does. */
+  readonly #views = new WeakMap<Catalogue, WeakMap<Catalogue['tools'], Catalogue[]>>()
+  /** Calls that were judged ahead of their turn, until it comes: Cedar takes its time. */
+  readonly #ahead = new WeakMap<EntryCall, { entry: Entry; principal: Principal; decision: Decision }>()
 
   constructor(set: PolicySet, telemetry: Telemetry) {
     this.#set = set
@@ -38,14 +41,12 @@ export class PolicyGate {
       listFilter(this.#set, principal, 'resource', catalogue.resources),
       listFilter(this.#set, principal, 'template', catalogue.templates),
     ])
-    let views = this.#views.get(catalogue)
-    if (!views) this.#views.set(catalogue, (views = []))
+    let byTools = this.#views.get(catalogue)
+    if (!byTools) this.#views.set(catalogue, (byTools = new WeakMap()))
+    let views = byTools.get(tools)
+    if (!views) byTools.set(tools, (views = []))
     const known = views.find(
-      (view) =>
-        view.tools === tools &&
-        view.prompts === prompts &&
-        view.resources === resources &&
-        view.templates === templates,
+      (view) => view.prompts === prompts && view.resources === resources && view.templates === templates,
     )
     if (known) return known
     const made = { ...catalogue, tools, prompts, resources, templates }
@@ -54,9 +55,11 @@ export class PolicyGate {
     return made
   }
 
-  /** Whether this caller may use the entry in this way. */
+  /** Whether this caller may use the entry in this way. The call then goes on to `check` as it is. */
   allows(entry: Entry, call: EntryCall, caller: Caller): boolean {
-    return decide(this.#set, requestFor(entry, call, caller)).kind === 'allow'
+    const decision = decide(this.#set, requestFor(entry, call, caller))
+    this.#ahead.set(call, { entry, principal: caller.principal, decision })
+    return decision.kind === 'allow'
   }
 
   /**
@@ -65,7 +68,7 @@ export class PolicyGate {
    */
   check(entry: Entry, call: EntryCall, caller: Caller): void {
     const request = requestFor(entry, call, caller)
-    const decision = decide(this.#set, request)
+    const decision = this.#decidedAhead(entry, call, caller) ?? decide(this.#set, request)
     this.#trial?.decided(request, decision)
     if (decision.kind === 'allow') return
     for (const { policy, message } of decision.faults) this.#telemetry.emit('policy.fault', { policy, message })
@@ -74,6 +77,14 @@ export class PolicyGate {
     // Completion helps to find arguments: whoever may see the entry may have it.
     if (call.kind === 'complete') return
     throw new GatewayError('POLICY_DENIED', `${DENIED[target.kind]} denied by authorization policy`)
+  }
+
+  /** What `allows` has found, once: whoever asks again may have changed the call. */
+  #decidedAhead(entry: Entry, call: EntryCall, { principal }: Caller): Decision | undefined {
+    const ahead = this.#ahead.get(call)
+    if (!ahead) return undefined
+    this.#ahead.delete(call)
+    return ahead.entry === entry && ahead.principal === principal ? ahead.decision : undefined
   }
 
   /** Whether this caller may read a resource that no list names: a skill, or a file of one. */

@@ -248,9 +248,21 @@ export class Supervisor {
     }
     this.unauthenticated = isTurnedAway(error)
     this.#consent = error instanceof GatewayError && error.code === 'CONSENT_NEEDED' ? error : undefined
+    if (error instanceof ConsentNeeded) void this.#awaitReturn(error)
     this.#connections.forgetEras()
     // Attempts that callers asked for say nothing about how long to wait: they must not make it longer.
     this.#failAndRetry(error, asked === 'call' ? this.#retryMs : this.#nextDelay())
+  }
+
+  /** The user is back from the page: its link leads nowhere any more, and calls wait for what comes of it. */
+  async #awaitReturn(consent: ConsentNeeded): Promise<void> {
+    await consent.settled
+    if (this.#closed || this.#consent !== consent) return
+    this.#consent = undefined
+    this.state = { kind: 'connecting' }
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.connect(), 0)
+    this.#changed()
   }
 
   #nextDelay(): number {

@@ -62,3 +62,19 @@ export const EXCEPTIONS: readonly Exception[] = [
   tasks('tasks-required-task-error'),
   tasks('tasks-mrtr-composition'),
 ]
+
+const SKILLS = 'an extension, in no set: whoever loads a skill has to verify it; the gateway hands it on'
+
+/** Scenarios for clients that are not run, none of which is scored. */
+export const NOT_RUN: Readonly<Record<string, string>> = {
+  'auth/dpop': 'an extension: the gateway shows bearer tokens and holds no key that they are bound to',
+  'auth/dpop-nonce': 'an extension: as auth/dpop',
+  'auth/wif-jwt-bearer': 'an extension: the gateway has no strategy that shows the identity of its workload',
+  'auth/2025-03-26-oauth-endpoint-fallback':
+    'in no set: an authorization server without metadata does not say that it supports PKCE, so it has to be refused ' +
+    '(2025-11-25, basic/authorization, "Authorization Code Protection")',
+  'sep-2640-client-no-prefetch': SKILLS,
+  'sep-2640-client-verify-digest': SKILLS,
+  'sep-2640-client-verify-size': SKILLS,
+  'sep-2640-client-verify-frontmatter': SKILLS,
+}

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -11,10 +12,31 @@ export type Revision = (typeof REVISIONS)[number]
 const SUITE = dirname(createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json'))
 export const SUITE_COMMAND = join(SUITE, 'dist/index.js')
 
-/** The frozen sets of the suite: what conformance to a revision requires of a server. */
-function scored(revision: Revision): string[] {
+/** A frozen set of the suite: what conformance to a revision requires, and what is run beside it. */
+interface Requirements {
+  server: string[]
+  client: string[]
+  not_scored: { scenario: string; leg: 'client' | 'server' }[]
+}
+
+function requirements(revision: Revision): Requirements {
   const file = readFileSync(join(SUITE, 'requirements', `${revision}.yaml`), 'utf8')
-  return (parse(file) as { server: string[] }).server
+  return parse(file) as Requirements
+}
+
+/** Every scenario for clients that the suite knows, of whichever revision. */
+export function knownClientScenarios(): string[] {
+  const list = execFileSync(process.execPath, [SUITE_COMMAND, 'list', '--client'], { encoding: 'utf8' })
+  return [...list.matchAll(/^ +- (\S+)/gmu)].map(([, name = '']) => name)
+}
+
+/** What conformance to a revision requires of a client. */
+export const scoredOfClient = (revision: Revision): string[] => requirements(revision).client
+
+/** What the suite runs against clients of a revision, scored or not. */
+export function clientScenariosOf(revision: Revision): string[] {
+  const { client, not_scored: others } = requirements(revision)
+  return [...client, ...others.filter(({ leg }) => leg === 'client').map(({ scenario }) => scenario)]
 }
 
 /** A scenario that the suite does not score and we demand. */
@@ -74,6 +96,6 @@ export const DEMANDED: Record<Revision, readonly Demand[]> = {
 
 /** Everything that is run and asserted for a revision. */
 export const scenariosOf = (revision: Revision): string[] => [
-  ...scored(revision),
+  ...requirements(revision).server,
   ...DEMANDED[revision].map(({ scenario }) => scenario),
 ]

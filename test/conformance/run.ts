@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import { DEMANDED, SUITE_COMMAND, type Revision } from './requirements.ts'
 
@@ -10,7 +10,9 @@ export interface Check {
   id: string
   name: string
   status: 'SUCCESS' | 'FAILURE' | 'WARNING' | 'SKIPPED' | 'INFO'
+  description?: string
   errorMessage?: string
+  details?: Record<string, unknown>
 }
 
 /** Checks by scenario; a scenario that did not come to its end is not in it. */
@@ -55,22 +57,38 @@ const serverScenario = (url: string, scenario: string, revision: Revision, folde
 
 export interface ClientResult {
   checks: Check[]
-  /** 0 when every check succeeded and the client ended well. */
-  exitCode: number
+  /** What the command for the client wrote to stdout. */
   output: string
 }
 
-/** Runs one scenario in which the suite is the server and the command, with the URL appended, the client. */
+/** Runs what the suite has for clients of the revision, all at once, and the command, with a URL appended, for each. */
+export function runClientSuite(
+  client: string,
+  revision: Revision,
+  env: Record<string, string>,
+): Promise<Map<string, ClientResult>> {
+  return runClients(['client', '--command', client, '--requirements', revision, '--timeout', String(LIMIT_MS)], env)
+}
+
+/** Runs one scenario of those, or another one. `revision`: also one that only the suite knows. */
 export async function runClientScenario(
   client: string,
   scenario: string,
-  revision: Revision,
+  revision: string,
   env: Record<string, string>,
-): Promise<ClientResult> {
+): Promise<ClientResult | undefined> {
+  const args = ['client', '--command', client, '--scenario', scenario, '--spec-version', revision]
+  return (await runClients(args, env)).get(scenario)
+}
+
+async function runClients(args: readonly string[], env: Record<string, string>): Promise<Map<string, ClientResult>> {
   return inFolder(async (folder) => {
-    const args = ['client', '--command', client, '--scenario', scenario, '--spec-version', revision, '-o', folder]
-    const { exitCode, output } = await command(args, env)
-    return { checks: (await readResults(folder, '')).get(scenario) ?? [], exitCode, output }
+    await command([...args, '-o', folder], env)
+    const outputs = await readFiles(folder, '', 'stdout.txt')
+    const results = await readResults(folder, '')
+    return new Map(
+      [...results].map(([scenario, checks]) => [scenario, { checks, output: outputs.get(scenario) ?? '' }]),
+    )
   })
 }
 
@@ -83,30 +101,32 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function command(args: readonly string[], env: Record<string, string> = {}) {
+/** Resolves when it has ended, however it ended: what counts is what it has written. */
+async function command(args: readonly string[], env: Record<string, string> = {}): Promise<void> {
   const child = spawn(process.execPath, [SUITE_COMMAND, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'ignore',
     env: { ...process.env, NO_COLOR: '1', ...env },
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  }
-  const [exitCode] = (await once(child, 'close')) as [number | null]
-  return { exitCode: exitCode ?? -1, output }
+  await once(child, 'close')
 }
 
 /** The suite writes each scenario into a folder of its name, with the time of day behind it. */
 const STAMP = /-\d{4}-\d{2}-\d{2}T[\d-]+Z$/
 
 async function readResults(folder: string, prefix: string): Promise<Results> {
-  const results: Results = new Map()
+  const files = await readFiles(folder, prefix, 'checks.json')
+  return new Map([...files].map(([scenario, text]) => [scenario, JSON.parse(text) as Check[]]))
+}
+
+/** Files of this name by scenario. */
+async function readFiles(folder: string, prefix: string, name: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
   for (const path of await readdir(folder, { recursive: true })) {
-    if (!path.endsWith('checks.json')) continue
-    const scenario = path.slice(prefix.length, -'/checks.json'.length).replace(STAMP, '')
-    results.set(scenario, JSON.parse(await readFile(join(folder, path), 'utf8')) as Check[])
+    if (!path.endsWith(`/${name}`)) continue
+    const scenario = dirname(path).slice(prefix.length).replace(STAMP, '')
+    files.set(scenario, await readFile(join(folder, path), 'utf8'))
   }
-  return results
+  return files
 }

@@ -141,7 +141,9 @@ const strategySchema = z.strictObject({
       issuer: url()
         .optional()
         .describe("Authorization server; https, or on this machine. Default: found from the backend's metadata."),
-      clientId: name().optional().describe('Client id. Default: registered by the gateway.'),
+      clientId: name()
+        .optional()
+        .describe('Client id, or the address of a document about the gateway. Default: registered by the gateway.'),
       ...secretPair('of that client'),
       ...privateKeyPair('of that client'),
       scopes: texts().optional().describe('Scopes that are asked for. Default: those the backend names.'),

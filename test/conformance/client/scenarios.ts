@@ -2,12 +2,13 @@ import type { Client } from '@modelcontextprotocol/client'
 
 import type { JsonObject } from '../../../src/model/json.ts'
 import type { Revision } from '../requirements.ts'
+import { type Capabilities, type Order, withClient } from './session.ts'
 
 /** What the client under test does in one scenario of the suite. */
 interface Drive {
   revision: Revision
   /** Capabilities that the client declares. */
-  capabilities?: { elicitation?: { form: { applyDefaults: boolean } }; sampling?: object; roots?: object }
+  capabilities?: Capabilities
   /** What the user answers when a server asks. */
   answer?: JsonObject
   /** @param context what the suite hands to the client, such as the calls to make. */
@@ -106,9 +107,27 @@ export const DRIVES: Record<string, Drive[]> = {
     },
   ],
   'json-schema-ref-no-deref': [{ revision: '2026-07-28', run: (client) => client.listTools() }],
+  'json-schema-2020-12-preservation': [
+    { revision: '2025-11-25', run: echoSchema },
+    { revision: '2026-07-28', run: echoSchema },
+  ],
+}
+
+/** Hands the schema back as it arrived. */
+async function echoSchema(client: Client): Promise<void> {
+  const { tools } = await client.listTools()
+  const schema = tools.find(({ name }) => name === 'json_schema_2020_12_tool')?.inputSchema
+  await callEach(client, [{ name: 'json_schema_echo', arguments: { schema: schema as unknown as JsonObject } }])
 }
 
 async function addNumbers(client: Client): Promise<void> {
   await client.listTools()
   await client.callTool({ name: 'add_numbers', arguments: { a: 5, b: 3 } })
+}
+
+export function runPlain({ capabilities = {}, answer, run }: Drive, order: Order): Promise<void> {
+  const prepare = (client: Client): void => {
+    if (answer) client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: answer as never }))
+  }
+  return withClient(order, { capabilities, prepare }, (client) => run(client, order.context))
 }

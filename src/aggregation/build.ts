@@ -7,7 +7,7 @@ import type { Claims } from './claims.ts'
 import { judge, strategyOf } from './conflicts.ts'
 import type { Contribution } from './contribution.ts'
 import { mergeExtensions } from './extensions.ts'
-import { mergeInstructions } from './instructions.ts'
+import { instructionParts, mergeInstructions } from './instructions.ts'
 import { KINDS, type Kind } from './kinds.ts'
 import { report } from './report.ts'
 import { settle, wishesOf } from './settle.ts'
@@ -57,7 +57,8 @@ export function buildCatalogue(
 
   const [tools, prompts] = [merge('tools'), merge('prompts')]
   const [resources, templates] = [merge('resources'), merge('templates')]
-  const instructions = mergeInstructions(contributions)
+  const parts = instructionParts(contributions)
+  const instructions = mergeInstructions(parts)
   const extensions = mergeExtensions(contributions, settings.vendors)
   return {
     version,
@@ -65,7 +66,7 @@ export function buildCatalogue(
     prompts,
     resources,
     templates,
-    ...(instructions !== undefined && { instructions }),
+    ...(instructions !== undefined && { instructions, instructionParts: parts }),
     ...(extensions !== undefined && { extensions }),
     conflicts,
     notes,

@@ -2,12 +2,15 @@ import type { JsonObject, JsonValue } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
 import type { Contribution } from './contribution.ts'
 
+/** SEP-2640. */
+export const SKILLS_EXTENSION = 'io.modelcontextprotocol/skills'
+
 /** Extensions of the protocol's own that the gateway carries whoever declares them. */
 const CARRIED: ReadonlySet<string> = new Set([
   // Only metadata, which passes untouched.
   'io.modelcontextprotocol/ui',
   'io.modelcontextprotocol/tasks',
-  'io.modelcontextprotocol/skills',
+  SKILLS_EXTENSION,
 ])
 /** The others of this prefix have methods and rules that nobody here knows. */
 const OFFICIAL = 'io.modelcontextprotocol/'

@@ -1,27 +1,37 @@
+import type { InstructionPart } from '../model/catalogue.ts'
+import { isObject } from '../model/json.ts'
 import type { Contribution } from './contribution.ts'
+import { SKILLS_EXTENSION } from './extensions.ts'
 
 const MOST_BYTES = 16 * 1024
 const CUT = '\n[cut]'
 
-/**
- * The instructions of all reachable backends under headings, 16 KiB of text at most; those of a single configured backend
- * unchanged. When they do not fit, the longest are cut, so that one talkative backend does not silence the others.
- */
-export function mergeInstructions(contributions: readonly Contribution[]): string | undefined {
-  const told = contributions.flatMap(({ backend, lists, reachable }) => {
+/** What the reachable backends say of themselves, in configured order. */
+export function instructionParts(contributions: readonly Contribution[]): readonly InstructionPart[] {
+  return contributions.flatMap(({ backend, lists, reachable }) => {
     const text = reachable ? lists?.instructions : undefined
-    return typeof text === 'string' && text.trim() !== '' ? [{ heading: `## ${backend}\n\n`, text }] : []
+    if (typeof text !== 'string' || text.trim() === '') return []
+    const heading = contributions.length > 1 ? { heading: `## ${backend}\n\n` } : {}
+    return [{ backend, text, ...heading, skills: isObject(lists?.extensions?.[SKILLS_EXTENSION]) }]
   })
-  if (contributions.length === 1) return told[0]?.text
-  if (told.length === 0) return undefined
+}
 
-  const separators = 2 * (told.length - 1)
-  const headings = told.reduce((sum, { heading }) => sum + Buffer.byteLength(heading), separators)
+/**
+ * The parts under headings, 16 KiB of text at most; that of a single configured backend unchanged. When they do not fit,
+ * the longest are cut, so that one talkative backend does not silence the others.
+ */
+export function mergeInstructions(parts: readonly InstructionPart[]): string | undefined {
+  const [only] = parts
+  if (only === undefined) return undefined
+  if (only.heading === undefined) return only.text
+
+  const separators = 2 * (parts.length - 1)
+  const headings = parts.reduce((sum, { heading = '' }) => sum + Buffer.byteLength(heading), separators)
   const share = fairShare(
-    told.map(({ text }) => Buffer.byteLength(text)),
+    parts.map(({ text }) => Buffer.byteLength(text)),
     MOST_BYTES - headings,
   )
-  return told.map(({ heading, text }) => heading + cutTo(text, share)).join('\n\n')
+  return parts.map(({ heading = '', text }) => heading + cutTo(text, share)).join('\n\n')
 }
 
 /** The largest limit per item under which all items together fit. */

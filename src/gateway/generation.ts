@@ -119,7 +119,7 @@ export class Generation {
         beyond: {
           keeper,
           tasks: { backends: byId, ids: taskIds, links },
-          skills: { backends: served, resolver, links, maySee: (...asked) => gate?.maySee(...asked) ?? true },
+          skills: { backends: served, resolver, links, maySee: gate && ((...asked) => gate.maySee(...asked)) },
           vendor: { backends: byId, methods, parking },
         },
       })

@@ -41,11 +41,23 @@ export interface Catalogue {
   /** Keys are URI templates. */
   templates: ReadonlyMap<string, Entry>
   instructions?: string
+  /** What `instructions` is made of, in configured order: for views that show only some of the backends. */
+  instructionParts?: readonly InstructionPart[]
   /** The extensions of the protocol that are carried, with their settings. */
   extensions?: JsonObject
   conflicts: readonly Conflict[]
   /** Definitions that were dropped (malformed), and name guards that applied, for people. */
   notes: readonly string[]
+}
+
+/** What one backend says of itself. */
+export interface InstructionPart {
+  backend: BackendId
+  text: string
+  /** Absent: no other backend is configured, and the text stands alone. */
+  heading?: string
+  /** It declares skills, which no list names. */
+  skills: boolean
 }
 
 /** How long a list may be taken as fresh, and whether only by whom it was given to (2026-07-28, caching). */

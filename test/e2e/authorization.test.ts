@@ -28,8 +28,9 @@ const POLICIES = [
   'permit(principal == Client::"bob", action == Action::"read_resource", resource) when { resource has name && resource.name like "docs://open/*" };',
 ]
 
-async function start(policies: string[], rateLimiting?: JsonObject) {
+async function start(policies: string[], rateLimiting?: JsonObject, others: JsonObject[] = []) {
   const backend = await startHttpBackend({
+    instructions: 'I am one.',
     tools: [ECHO_TOOL, { ...ECHO_TOOL, name: 'secret' }],
     resources: [
       { uri: 'docs://open/a', name: 'a' },
@@ -41,7 +42,7 @@ async function start(policies: string[], rateLimiting?: JsonObject) {
   const oidc = { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true }
   const config = (texts: string[]): JsonObject => ({
     publicUrl: RESOURCE,
-    backends: [{ name: 'one', url: backend.url }],
+    backends: [{ name: 'one', url: backend.url }, ...others],
     incomingAuth: { type: 'oidc', oidc, authz: { type: 'cedar', policies: texts } },
     ...(rateLimiting && { rateLimiting }),
   })
@@ -154,4 +155,33 @@ test('policies on trial decide nothing, and the log tells what they would have d
     { principal: 'alice', what: 'call_tool echo', now: 'allow', would: 'deny', by: [] },
     { principal: 'bob', what: 'call_tool secret', now: 'deny', would: 'allow', by: ['policy0'] },
   ])
+})
+
+test('a URI that a backend could take for a hidden one is unknown, however it is spelt', async () => {
+  const { backend, bob } = await start(POLICIES)
+  for (const way of ['..', '%2e%2e', '%2E.', '.%252e', 'x/../..']) {
+    const uri = `docs://open/${way}/closed/b`
+    const answer = JSON.stringify(await bob('resources/read', { uri }))
+    const none = JSON.stringify(await bob('resources/read', { uri: 'docs://closed/c' }))
+    expect(answer.replaceAll(uri, 'docs://closed/c')).toBe(none)
+  }
+  expect(backend.count('resources/read')).toBe(0)
+  const plain = { uri: 'docs://open/./a%20b' }
+  await bob('resources/read', plain)
+  expect(backend.requests.find(({ method }) => method === 'resources/read')?.body?.['params']).toMatchObject(plain)
+})
+
+test('who sees nothing of a backend is not told of it, and what is told is private', async () => {
+  const other = await startHttpBackend({ tools: [{ ...ECHO_TOOL, name: 'other' }], instructions: 'I am two.' })
+  open.push(() => other.close())
+  const to = (user: string, backend: string) =>
+    `permit(principal == Client::"${user}", action == Action::"call_tool", resource in Backend::"${backend}");`
+  const { alice, bob, eve } = await start([to('alice', 'one'), to('alice', 'two'), to('bob', 'two')], undefined, [
+    { name: 'two', url: other.url },
+  ])
+  await alice('tools/list')
+  const both = '## one\n\nI am one.\n\n## two\n\nI am two.'
+  expect((await alice('server/discover'))['result']).toMatchObject({ instructions: both, cacheScope: 'private' })
+  expect((await bob('server/discover'))['result']).toMatchObject({ instructions: '## two\n\nI am two.' })
+  expect((await eve('server/discover'))['result']).not.toHaveProperty('instructions')
 })

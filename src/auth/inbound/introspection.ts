@@ -2,14 +2,18 @@ import type { JsonObject } from '../../model/json.ts'
 import { FetchRefused } from '../net/guarded-fetch.ts'
 import type { Discovery } from './discovery.ts'
 import type { IssuerDocuments } from './issuer-documents.ts'
+import { createQueue } from './queue.ts'
 import { Unproven, unreachable } from './refusals.ts'
 import type { Issuer } from './settings.ts'
 
-/** What the issuer says about an opaque token. Throws `Unproven`, and `ISSUER_UNREACHABLE` when it does not say. */
-export type Introspect = (token: string) => Promise<JsonObject>
+/**
+ * What the issuer says about an opaque token; `wasGood`: it has said before that it is active. Throws `Unproven`, and
+ * `ISSUER_UNREACHABLE` when it does not say.
+ */
+export type Introspect = (token: string, wasGood: boolean) => Promise<JsonObject>
 
-/** More than this at a time are not asked: made-up tokens must not turn us against the issuer. */
-const MAX_ASKED = 64
+/** Made-up tokens must not turn us against the issuer, nor keep those that are new and good from being asked about. */
+const LIMITS = { atOnce: 64, waiting: 256, patienceMs: 5000 }
 
 /**
  * RFC 7662. `discovers`: the endpoint may come from discovery. It must not with several issuers, because then an
@@ -23,7 +27,7 @@ export function createIntrospection(
 ): Introspect | undefined {
   const found = discovers && issuer.clientId !== undefined && issuer.clientSecret !== undefined
   if (issuer.introspectionUrl === undefined && !found) return undefined
-  let asked = 0
+  const inTurn = createQueue(LIMITS, () => unreachable(`${issuer.name}: too many introspections at a time`))
 
   async function ask(token: string): Promise<JsonObject> {
     const { url, methods } = await endpoint()
@@ -38,18 +42,14 @@ export function createIntrospection(
     return { url, methods }
   }
 
-  return async (token) => {
-    if (asked >= MAX_ASKED) throw unreachable(`${issuer.name}: more than ${MAX_ASKED} introspections at a time`)
-    asked++
+  return async (token, wasGood) => {
     try {
-      const claims = await ask(token)
+      const claims = await (wasGood ? ask(token) : inTurn(() => ask(token)))
       if (claims['active'] !== true) throw new Unproven('inactive')
       return claims
     } catch (error) {
       if (error instanceof FetchRefused) throw unreachable(`${issuer.name}: ${error.message}`)
       throw error
-    } finally {
-      asked--
     }
   }
 }

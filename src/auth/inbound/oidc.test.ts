@@ -486,11 +486,38 @@ test('an introspection that is not answered is not an answer', async () => {
   expect(await refusal('abc')).toMatchObject({ code: 'ISSUER_UNREACHABLE' })
 })
 
-test('made-up opaque tokens do not turn the gateway against its issuer', async () => {
-  const { issuer, refusal } = bench([{ introspectionUrl: `${ISSUER}/introspect` }])
-  const refusals = await Promise.all(Array.from({ length: 100 }, (_, at) => refusal(`made-up-${at}`)))
-  expect(issuer.asked.length).toBe(64)
-  expect(refusals.filter(({ code }) => code === 'ISSUER_UNREACHABLE').length).toBe(36)
+test('made-up opaque tokens wait for each other; new ones do so too, and those that were good never', async () => {
+  let held: Promise<void> | undefined
+  const good = scriptedIssuer(ISSUER, rsa)
+  good.introspections.set('known', OPAQUE).set('new', OPAQUE)
+  let most = 0
+  let asked = 0
+  const { clock, enter, issuer, refusal } = bench(
+    [{ introspectionUrl: 'https://slow.example/introspect' }],
+    [good],
+    async (_url, options) => {
+      most = Math.max(most, ++asked)
+      const token = new URLSearchParams(String(options?.body)).get('token') ?? ''
+      if (token !== 'known') await held
+      asked--
+      return { status: 200, headers: {}, text: JSON.stringify(good.introspections.get(token) ?? { active: false }) }
+    },
+  )
+  expect(issuer).toBe(good)
+  await enter('known')
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  held = promise
+  const madeUp = Array.from({ length: 200 }, (_, at) => refusal(`made-up-${at}`))
+  const fresh = enter('new')
+  const more = Array.from({ length: 200 }, (_, at) => refusal(`more-${at}`))
+  clock.now += 60_000
+  expect(await enter('known')).toMatchObject({ id: 'alice' })
+  expect(most).toBe(65)
+  release()
+  expect(await fresh).toMatchObject({ id: 'alice' })
+  const codes = (await Promise.all([...madeUp, ...more])).map(({ code }) => code)
+  expect(codes.filter((code) => code === 'ISSUER_UNREACHABLE').length).toBe(401 - 64 - 256)
+  expect(codes.slice(0, 200)).toEqual(Array.from({ length: 200 }, () => 'UNAUTHENTICATED'))
   expect((await refusal('later')).code).toBe('UNAUTHENTICATED')
 })
 

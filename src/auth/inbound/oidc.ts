@@ -29,7 +29,7 @@ export function createTokenDoor(issuers: readonly Issuer[], general: ChallengeSo
   const cache = createTokenCache()
   const underWay = new Map<string, Promise<Verified>>()
 
-  async function verify(token: string): Promise<Verified> {
+  async function verify(token: string, wasGood: boolean): Promise<Verified> {
     let challenge = general
     try {
       checkSyntax(token)
@@ -38,7 +38,9 @@ export function createTokenDoor(issuers: readonly Issuer[], general: ChallengeSo
       if (!issuer) throw new Unproven(jwt ? 'untrusted' : 'opaque')
       challenge = issuer.challenge
       const others = issuers.filter(({ name }) => name !== issuer.issuer.name).map(({ subjectPrefix }) => subjectPrefix)
-      const checked = jwt ? await verifyJwt(jwt, issuer, others, now) : await verifyOpaque(token, issuer, others, now)
+      const checked = jwt
+        ? await verifyJwt(jwt, issuer, others, now)
+        : await verifyOpaque(token, wasGood, issuer, others, now)
       return { ...checked, issuer }
     } catch (error) {
       if (error instanceof Unproven) throw invalidToken(error.reason, challenge)
@@ -57,7 +59,7 @@ export function createTokenDoor(issuers: readonly Issuer[], general: ChallengeSo
   function verifyOnce(token: string, digest: string): Promise<Verified> {
     let verification = underWay.get(digest)
     if (!verification) {
-      verification = verify(token)
+      verification = verify(token, cache.wasGood(digest))
         .then((verified) => {
           cache.set(digest, verified)
           return verified

@@ -21,25 +21,42 @@ export interface TokenCache {
   /** `undefined`: unknown, over, or signed by a key that was withdrawn. */
   get(digest: string, now: number): Verified | undefined
   set(digest: string, verified: Verified): void
+  /** Whether it was good until its time was over, and must be asked about anew: nobody can make up such a token. */
+  wasGood(digest: string): boolean
   clear(): void
 }
 
 export function createTokenCache(max = MAX_TOKENS): TokenCache {
   const entries = new Map<string, Verified>()
+  /** Of opaque tokens: others need nobody to be asked. */
+  const over = new Set<string>()
   return {
     get(digest, now) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
       if (entry.until > now && entry.key?.retired !== true) return entry
       entries.delete(digest)
+      if (!entry.key) {
+        makeRoom(over, max)
+        over.add(digest)
+      }
       return undefined
     },
     set(digest, verified) {
+      over.delete(digest)
       entries.delete(digest)
-      const oldest = entries.size >= max ? entries.keys().next().value : undefined
-      if (oldest !== undefined) entries.delete(oldest)
+      makeRoom(entries, max)
       entries.set(digest, verified)
     },
-    clear: () => entries.clear(),
+    wasGood: (digest) => over.has(digest),
+    clear() {
+      entries.clear()
+      over.clear()
+    },
   }
+}
+
+function makeRoom(held: Map<string, unknown> | Set<string>, max: number): void {
+  const [oldest] = held.size >= max ? held.keys() : []
+  if (oldest !== undefined) held.delete(oldest)
 }

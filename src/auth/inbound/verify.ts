@@ -44,12 +44,13 @@ async function match(jwt: UncheckedJwt, keys: readonly Key[]): Promise<Key | und
 /** Lets the issuer of an opaque token check it. Throws `Unproven`, `ISSUER_UNREACHABLE`. */
 export async function verifyOpaque(
   token: string,
+  wasGood: boolean,
   trusted: Trusted,
   others: Prefixes,
   now: () => number,
 ): Promise<Checked> {
   if (!trusted.introspect) throw new Unproven('opaque')
-  const answer = await trusted.introspect(token)
+  const answer = await trusted.introspect(token, wasGood)
   const claims = checkClaims(answer, trusted.issuer, now(), 'introspected')
   const until = Math.min(now() + INTROSPECTED_MS, claims.expiresAt ?? Infinity)
   return checked(token, answer, claims, trusted, others, undefined, until)

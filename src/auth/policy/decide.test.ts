@@ -273,3 +273,36 @@ test('what is longer than patterns may be matched with is denied, where a policy
   expect(ask(set, { p: 'a' }, long)).toBe('fault')
   expect(mayBeAllowed(set, { principal: BOB, target: long, origin: 'client' })).toBe(false)
 })
+
+test.each([
+  ['docs://open/a', true],
+  ['docs://open/./a', true],
+  ['docs://open/x/../a', true],
+  ['docs://open/../closed/b', false],
+  ['docs://open/%2e%2e/closed/b', false],
+  ['docs://open/..%2fclosed/b', false],
+  ['docs://open//../closed/b', false],
+  ['docs://open\\..\\closed\\b', false],
+  ['docs://open/%252525252e%252525252e/closed/b', false],
+  ['docs://closed/../open/a', false],
+  ['docs://open/../open/a', true],
+])('a resource is allowed under every name that a backend could take its URI for: %s, %s', async (name, allowed) => {
+  const READ = 'principal, action == Action::"read_resource", resource'
+  const target: Target = { kind: 'resource', name, backend: 'git' }
+  const permitting = await read([`permit(${READ}) when { resource has name && resource.name like "docs://open/*" };`])
+  expect(decide(permitting, { principal: BOB, target, origin: 'client' }).kind).toBe(allowed ? 'allow' : 'deny')
+  expect(mayBeAllowed(permitting, { principal: BOB, target, origin: 'client' })).toBe(allowed)
+  const tool: Target = { ...target, kind: 'tool' }
+  expect(ask(await read([`permit(${CALL}) when { resource.name like "docs://*" };`]), {}, tool)).toBe('allow')
+})
+
+test.each(['docs://closed/b', 'docs://open/../closed/b', 'docs://%63losed/b', 'DOCS://closed/b'])(
+  'what is forbidden is so under every name: %s',
+  async (name) => {
+    const set = await read([
+      'permit(principal, action, resource);',
+      'forbid(principal, action, resource) when { resource has name && resource.name like "docs://closed/*" };',
+    ])
+    expect(ask(set, {}, { kind: 'resource', name, backend: 'git' })).toBe('policy')
+  },
+)

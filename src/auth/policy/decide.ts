@@ -2,6 +2,7 @@ import { CedarTrapped } from './cedar.ts'
 import { combine } from './decision.ts'
 import type { Decision } from './decision.ts'
 import { judge } from './judge.ts'
+import { otherReadings } from './readings.ts'
 import type { PolicyRequest, Target } from './request.ts'
 import { siteOf } from './set.ts'
 import type { PolicySet } from './set.ts'
@@ -15,6 +16,20 @@ const MAX_NAME = 65_536
 const isHeld = ({ name }: Target): boolean => name.length <= MAX_NAME && name.isWellFormed()
 
 function decideBy(set: PolicySet, which: 'calls' | 'lists', request: PolicyRequest): Decision {
+  const { target } = request
+  const decision = decideAs(set, which, request)
+  if (target.kind !== 'resource' || decision.kind === 'deny') return decision
+  // It is sent on as it came, and what it means is up to the backend: whatever that may be must be allowed.
+  const readings = otherReadings(target.name)
+  if (!readings) return failed('the URI is encoded so often that nobody can tell what it means')
+  for (const name of readings) {
+    const other = decideAs(set, which, { ...request, target: { ...target, name } })
+    if (other.kind === 'deny') return other
+  }
+  return decision
+}
+
+function decideAs(set: PolicySet, which: 'calls' | 'lists', request: PolicyRequest): Decision {
   // Before anything is remembered.
   if (!isHeld(request.target)) return failed('Cedar cannot hold the name of the resource')
   try {

@@ -21,8 +21,8 @@ export interface SkillParts {
   backends: readonly Backend[]
   resolver: Resolver
   links: LinkMemory
-  /** Whether this caller may have a skill of a backend. */
-  maySee: (uri: string, backend: BackendId, caller: Caller) => boolean
+  /** Whether this caller may have a skill of a backend. Absent: everybody may have every skill. */
+  maySee: ((uri: string, backend: BackendId, caller: Caller) => boolean) | undefined
 }
 
 /** `skills/list`: the skills of all backends, as one page. Of equal URIs the first configured backend's counts. */
@@ -42,13 +42,14 @@ export async function listSkills(
   )
   const skills = new Map<string, JsonObject>()
   let ttlMs = Infinity
-  let cacheScope = 'public'
+  let cacheScope = maySee ? 'private' : 'public'
   for (const { backend, items, last } of lists) {
     ttlMs = Math.min(ttlMs, last ? numberOf(last['ttlMs']) : TTL_INCOMPLETE_MS)
     if (last?.['cacheScope'] !== 'public') cacheScope = 'private'
     for (const skill of items) {
       const { uri } = skill
-      if (typeof uri !== 'string' || skills.has(uri) || !maySee(uri, backend.spec.id, context)) continue
+      if (typeof uri !== 'string' || skills.has(uri)) continue
+      if (maySee?.(uri, backend.spec.id, context) === false) continue
       skills.set(uri, skill)
       links.remember(context.owner, filesOf(skill), backend.spec.id)
     }
@@ -84,7 +85,7 @@ export async function readSkill(
   const known = able.filter(({ spec }) => spec.id === owner)
   let failure: unknown
   for (const backend of known.length > 0 ? known : able) {
-    if (!maySee(call.uri, backend.spec.id, context)) continue
+    if (maySee?.(call.uri, backend.spec.id, context) === false) continue
     try {
       const reply = await backend.call(requestTo(method, call.params, {}, backend.spec.id, context))
       if (reply.kind === 'stream') throw new GatewayError('BACKEND_PROTOCOL', `${method} was answered as a stream`)

@@ -42,7 +42,7 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
         if (outcome.kind === 'stream') outcome.stream.onFinish(tally.ended)
         else tally.ended()
         if (telemetry.hears('call.done')) {
-          telemetry.emit('call.done', { method: call.kind, name: subject(call), ms: performance.now() - started })
+          telemetry.emit('call.done', { method: call.kind, name: clip(subject(call)), ms: performance.now() - started })
         }
         return outcome
       } catch (error) {

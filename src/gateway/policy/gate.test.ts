@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { build, offers, tool } from '../../../test/support/aggregation.ts'
+import type { Contribution } from '../../aggregation/contribution.ts'
 import { readPolicies } from '../../auth/policy/compile.ts'
 import { principalOf } from '../../auth/policy/explain.ts'
 import { GATEWAY_CALLER, type Caller, type EntryCall } from '../../model/call.ts'
@@ -49,4 +51,62 @@ test('who sees the same gets the same catalogue', async () => {
   expect([...seen.tools.keys()]).toEqual(['a'])
   expect(await gate.view(catalogue, principalOf({ sub: 'y', team: 'two' }))).toBe(seen)
   expect((await gate.view(catalogue, principalOf({ sub: 'z' }))).tools.size).toBe(0)
+})
+
+const says = (backend: string, instructions: string, more = {}): Contribution =>
+  offers(backend, { tools: [tool('a')], instructions, ...more })
+const skilled = (backend: string): Contribution => {
+  const silent = offers(backend, { instructions: `I am ${backend}.` })
+  return { ...silent, lists: { ...silent.lists!, extensions: { 'io.modelcontextprotocol/skills': {} } } }
+}
+
+async function told(contributions: readonly Contribution[], ...policies: string[]): Promise<string | undefined> {
+  const { set, faults } = await readPolicies({ policies, serverName: 'srv' })
+  expect(faults).toEqual([])
+  const gate = new PolicyGate(set, new Telemetry())
+  return (await gate.view(build(contributions), principalOf({ sub: 'bob' }))).instructions
+}
+
+const ALL = [says('one', 'I am one.'), says('two', 'I am two.'), skilled('three')]
+
+test('a caller is told of backends of which it sees something', async () => {
+  expect(await told(ALL, 'permit(principal, action, resource);')).toBe(
+    '## one\n\nI am one.\n\n## two\n\nI am two.\n\n## three\n\nI am three.',
+  )
+  expect(await told(ALL, 'permit(principal, action, resource in Backend::"two");')).toBe('## two\n\nI am two.')
+  expect(
+    await told(ALL, 'permit(principal, action == Action::"call_tool", resource) when { context has arg_x };'),
+  ).toBe('## one\n\nI am one.\n\n## two\n\nI am two.')
+  expect(await told(ALL, 'permit(principal == Client::"alice", action, resource);')).toBeUndefined()
+})
+
+test('skills, which no list names, are something', async () => {
+  const reads =
+    'permit(principal, action == Action::"read_resource", resource) when { resource has name && resource.name like'
+  expect(await told(ALL, `${reads} "skill://a/*" };`)).toBe('## three\n\nI am three.')
+  expect(await told(ALL, 'permit(principal, action == Action::"read_resource", resource in Backend::"one");')).toBe(
+    undefined,
+  )
+})
+
+test('who sees the same lists need not see the same skills', async () => {
+  const policies = ['permit(principal == Client::"bob", action == Action::"read_resource", resource);']
+  const { set } = await readPolicies({ policies, serverName: 'srv' })
+  const gate = new PolicyGate(set, new Telemetry())
+  const catalogue = build(ALL)
+  const of = async (sub: string) => (await gate.view(catalogue, principalOf({ sub }))).instructions
+  expect(await of('bob')).toBe('## three\n\nI am three.')
+  expect(await of('eve')).toBeUndefined()
+  expect(await of('bob')).toBe('## three\n\nI am three.')
+})
+
+test('the instructions of a single backend stand alone, for whoever sees something of it', async () => {
+  const [alone] = ALL
+  expect(await told([alone!], 'permit(principal, action, resource);')).toBe('I am one.')
+  expect(await told([alone!], 'permit(principal, action, resource in Backend::"other");')).toBeUndefined()
+})
+
+test('a backend that offers nothing is nothing that anybody sees', async () => {
+  const [one, two] = [says('one', 'I am one.'), offers('two', { instructions: 'I am two.' })]
+  expect(await told([one, two], 'permit(principal, action, resource);')).toBe('## one\n\nI am one.')
 })

@@ -1,3 +1,4 @@
+import { mergeInstructions } from '../../aggregation/instructions.ts'
 import type { Decision } from '../../auth/policy/decision.ts'
 import { decide, mayBeAllowed } from '../../auth/policy/decide.ts'
 import { listFilter } from '../../auth/policy/list.ts'
@@ -17,13 +18,16 @@ import { Trial } from './trial.ts'
 /** What a refusal says, by the action that was refused (contract 3). */
 const DENIED = { tool: 'call', prompt: 'prompt', resource: 'read', template: 'read' } as const
 
+/** No list names skills: they are asked about as what this template stands for. */
+const ANY_SKILL = 'skill://{+path}'
+
 /** The one predicate: whatever a list shows may be called with some arguments, and nothing else may be called. */
 export class PolicyGate {
   readonly #set: PolicySet
   readonly #telemetry: Telemetry
   readonly #trial: Trial | undefined
   /** Of one catalogue, what callers see, by its tools: one object for all who see the same, while anybody does. */
-  readonly #views = new WeakMap<Catalogue, WeakMap<Catalogue['tools'], Catalogue[]>>()
+  readonly #views = new WeakMap<Catalogue, WeakMap<Catalogue['tools'], Seen[]>>()
   /** Calls that were judged ahead of their turn, until it comes: Cedar takes its time. */
   readonly #ahead = new WeakMap<EntryCall, { entry: Entry; principal: Principal; decision: Decision }>()
 
@@ -41,18 +45,31 @@ export class PolicyGate {
       listFilter(this.#set, principal, 'resource', catalogue.resources),
       listFilter(this.#set, principal, 'template', catalogue.templates),
     ])
+    const skilled = this.#skilled(catalogue, principal)
     let byTools = this.#views.get(catalogue)
     if (!byTools) this.#views.set(catalogue, (byTools = new WeakMap()))
     let views = byTools.get(tools)
     if (!views) byTools.set(tools, (views = []))
     const known = views.find(
-      (view) => view.prompts === prompts && view.resources === resources && view.templates === templates,
+      ({ view, skills }) =>
+        view.prompts === prompts &&
+        view.resources === resources &&
+        view.templates === templates &&
+        skills === skilled.join(),
     )
-    if (known) return known
-    const made = { ...catalogue, tools, prompts, resources, templates }
-    views.push(made)
+    if (known) return known.view
+    const made = withInstructions({ ...catalogue, tools, prompts, resources, templates }, skilled)
+    views.push({ view: made, skills: skilled.join() })
     void this.#trial?.listed(catalogue, made, principal)
     return made
+  }
+
+  /** The backends that say something of themselves and may have skills for this caller. */
+  #skilled({ instructionParts = [] }: Catalogue, principal: Principal): readonly BackendId[] {
+    return instructionParts.flatMap(({ backend, skills }) => {
+      const target = { kind: 'template', name: ANY_SKILL, backend } as const
+      return skills && mayBeAllowed(this.#set, { principal, target, origin: 'client' }) ? [backend] : []
+    })
   }
 
   /** Whether this caller may use the entry in this way. The call then goes on to `check` as it is. */
@@ -99,6 +116,25 @@ export class PolicyGate {
     const target = { kind: call.kind, name: call.name, backend: undefined }
     return mayBeAllowed(this.#set, { principal, target, origin: 'client' })
   }
+}
+
+/** What some callers see. `skills`: the backends of whose skills they may see some. */
+interface Seen {
+  view: Catalogue
+  skills: string
+}
+
+/** What a backend says of itself is for those who see something of it. */
+function withInstructions(view: Catalogue, skilled: readonly BackendId[]): Catalogue {
+  const { instructions: whole, instructionParts, ...rest } = view
+  if (whole === undefined || !instructionParts) return view
+  const seen = new Set(skilled)
+  for (const entries of [rest.tools, rest.prompts, rest.resources, rest.templates]) {
+    for (const { route, visibility } of entries.values()) if (visibility === 'listed') seen.add(route.backend)
+  }
+  const parts = instructionParts.filter(({ backend }) => seen.has(backend))
+  const instructions = mergeInstructions(parts)
+  return instructions === undefined ? rest : { ...rest, instructions, instructionParts: parts }
 }
 
 function requestFor(entry: Entry, call: EntryCall, { principal }: Caller): PolicyRequest {

@@ -7,6 +7,7 @@ import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Catalogue } from '../../model/catalogue.ts'
 import type { Principal } from '../../model/principal.ts'
 import { principalKey } from '../../model/principal.ts'
+import { clip } from '../../protocol/clip.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 
 /** Names that one line of the log holds. */
@@ -29,7 +30,7 @@ export class Trial {
     const { principal, target } = request
     this.#telemetry.emit('policy.trial', {
       principal: nameOf(principal),
-      what: `${actionOf(target)} ${target.name}`,
+      what: `${actionOf(target)} ${clip(target.name)}`,
       now: decision.kind,
       would: would.kind,
       by: would.by,
@@ -46,7 +47,7 @@ export class Trial {
       for (const name of would.keys()) if (!now.has(name)) gained.push(name)
       for (const name of now.keys()) if (!would.has(name)) lost.push(name)
     }
-    const telling = (names: string[]): string[] => names.slice(0, MAX_NAMES)
+    const telling = (names: string[]): string[] => names.slice(0, MAX_NAMES).map(clip)
     if (gained.length + lost.length === 0) return
     this.#telemetry.emit('policy.trial-list', {
       principal: nameOf(principal),

@@ -13,16 +13,11 @@ const TOOLS: Attack[] = HOSTILE_TOOLS.map(({ name }) => ({
   expect: REACHES({ text: `${'a'.repeat(50_000)}!` }),
 }))
 
-const MANY_VARIABLES =
-  'gateway/catalogue/templates.ts: the time of one match grows with the variables times the address'
-const INEXACT = 'protocol/json.ts: one exponent makes the parser look at the source of every number'
-
 const URIS: Attack[] = [
   {
     name: 'a long address that fits many templates almost',
     send: ({ mallory }) => modern(mallory, 'resources/read', { uri: `many://${'a'.repeat(7600)}!` }),
     expect: { status: 200, received: 'anything' },
-    owed: MANY_VARIABLES,
   },
 ]
 
@@ -73,10 +68,7 @@ const bulk = (name: string, args: () => string): Attack => ({
 const BULK: Attack[] = [
   bulk('fifty thousand arguments', () => `{${many(50_000, (index) => `"a${index}":1`)}}`),
   bulk('a million numbers', () => `{"a":[${many(1_000_000, () => '1')}]}`),
-  {
-    ...bulk('a million numbers that look inexact', () => `{"a":[${many(800_000, () => '1e1')}]}`),
-    owed: INEXACT,
-  },
+  bulk('a million numbers that look inexact', () => `{"a":[${many(800_000, () => '1e1')}]}`),
   bulk('a number of a million digits', () => `{"path":${'9'.repeat(1_000_000)}}`),
   bulk('nine hundred levels inside', () => `{"path":${'['.repeat(900)}${']'.repeat(900)}}`),
   bulk('a name of an argument that is a million characters long', () => `{"${'a'.repeat(1_000_000)}":1}`),

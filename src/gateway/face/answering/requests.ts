@@ -134,7 +134,7 @@ async function initialize(gateway: Gateway, params: JsonObject, context: Context
 }
 
 async function discover(gateway: Gateway, _params: JsonObject, context: Context): Promise<Answer> {
-  const { catalogue, connecting } = await gateway.core.catalogue(context, 'welcome')
+  const { catalogue, connecting, hints } = await gateway.core.catalogue(context, 'welcome')
   const { instructions, extensions } = catalogue
   const result: JsonObject = {
     resultType: 'complete',
@@ -142,7 +142,8 @@ async function discover(gateway: Gateway, _params: JsonObject, context: Context)
     capabilities: capabilitiesFor(context.revision, extensions),
     ...(instructions !== undefined && { instructions }),
     ttlMs: connecting ? 1000 : 5000,
-    cacheScope: 'public',
+    // What is told of backends here depends on the caller as the lists do.
+    cacheScope: Object.values(hints).some(({ cacheScope }) => cacheScope === 'private') ? 'private' : 'public',
     _meta: { [META.server]: gateway.identity },
   }
   return { kind: 'text', text: JSON.stringify(result) }

@@ -26,7 +26,7 @@ export async function readBody(req: IncomingMessage, limit: number, budget?: Bud
       } catch (error) {
         req.removeAllListeners('data')
         req.resume()
-        reject(error as Error)
+        reject(error)
       }
     })
     req.on('end', () => {

@@ -19,7 +19,10 @@ import { identity } from './gateway/identity.ts'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { Telemetry } from './telemetry/events.ts'
 
-/** Starts the backends of a configuration. Rejects for policies that are wrong. End it with `gateway.close(graceMs)`. */
+/**
+ * A gateway that connects to its backends when a door opens, or with `gateway.start()`. Rejects for policies that are
+ * wrong. End it with `gateway.close(graceMs)`.
+ */
 export async function createGateway(config: GatewayConfig, telemetry: Telemetry = new Telemetry()): Promise<Gateway> {
   const { set, faults } = await preparePolicies(config)
   const wrong = faults.find(({ severity }) => severity === 'error')

@@ -493,7 +493,7 @@ const RELISTING_MS = 2000
 /** How long a caller waits who names what is not listed. */
 const LOOK_AGAIN_MS = 2000
 
-/** How long a listing for callers of one profile may take. */
+/** How long a listing for one audience may take. */
 const LIST_LIMIT_MS = 30_000
 
 const VERDICTS = {

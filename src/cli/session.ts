@@ -31,6 +31,7 @@ export async function withGateway<Value>(
     throw new CliError(SIGNAL_EXIT[signal], `stopped by ${signal}`)
   })
   const gateway = new Gateway(config, identity, new Telemetry(), { policies, lock, stateFolder: stateFolder() })
+  gateway.start()
   try {
     return await Promise.race([answered(gateway).then(() => work(gateway)), stopped])
   } finally {

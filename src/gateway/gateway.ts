@@ -34,7 +34,7 @@ export interface GatewayOptions {
   lock?: Lock | undefined
   /** Where the gateway keeps what must outlive it (contract 4). Absent: nothing does. */
   stateFolder?: string | undefined
-  /** Where somebody else serves the pages at which users sign in: scheme, host and port. An HTTP door serves them itself. */
+  /** Where somebody else serves the pages at which users sign in: scheme, host and port. */
   pagesAt?: string | undefined
 }
 
@@ -45,8 +45,7 @@ export class Gateway {
   readonly startedAt = Date.now()
   /** What doors call. It follows the current generation. */
   readonly core: Core
-  /** What backends are shown of their callers. */
-  readonly outbound: Outbound
+  readonly #outbound: Outbound
   readonly #leases = new BackendLeases()
   readonly #watchers = new Set<Watcher>()
   readonly #follows = new Follows(() => this.#current)
@@ -64,6 +63,7 @@ export class Gateway {
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
+  #started = false
   #sealer: Sealer
 
   /** Throws without policies where the configuration has some. */
@@ -73,8 +73,8 @@ export class Gateway {
     telemetry: Telemetry,
     { policies, lock, stateFolder, pagesAt }: GatewayOptions = {},
   ) {
-    this.outbound = new Outbound(telemetry, stateFolder)
-    this.outbound.address = pagesAt
+    this.#outbound = new Outbound(telemetry, stateFolder)
+    this.#outbound.address = pagesAt
     this.identity = identity
     this.telemetry = telemetry
     this.#news = new DefinitionNews(telemetry)
@@ -87,6 +87,13 @@ export class Gateway {
       watchTasks: (...asked) => this.#current.core.watchTasks(...asked),
     }
     this.#current = this.#generation(config, undefined, policies, lock)
+  }
+
+  /** Connects to the backends. `pagesAt`: where the pages are reached at which users sign in. Doors call it. */
+  start(pagesAt?: string): void {
+    this.#outbound.address ??= pagesAt
+    this.#started = true
+    this.#current.start()
   }
 
   get current(): Generation {
@@ -105,6 +112,7 @@ export class Gateway {
     const old = this.#current
     const next = this.#generation(config, old, policies, lock)
     this.#current = next
+    if (this.#started) next.start()
     // Equal keys, none included, keep the tokens that are on their way valid.
     if (!isDeepStrictEqual(old.config.sealingKeys, config.sealingKeys)) this.#sealer = new Sealer(config.sealingKeys)
     this.#retiring.add(old)
@@ -115,7 +123,7 @@ export class Gateway {
     const seenIn = (generation: Generation): Seen => {
       return (caller) => generation.shownOf(generation.keeper.view(caller), caller)
     }
-    void announce(this.#watchers, seenIn(old), seenIn(next))
+    this.#announce(this.#watchers, seenIn(old), seenIn(next))
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */
@@ -148,8 +156,13 @@ export class Gateway {
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
     await this.#leases.closeAll()
-    this.outbound.close()
     return finished.every(Boolean)
+  }
+
+  #announce(watchers: Iterable<Watcher>, before: Seen, after: Seen): void {
+    announce(watchers, before, after).catch((error: unknown) => {
+      this.telemetry.emit('internal.error', { incident: 'announcing what has changed', error })
+    })
   }
 
   #generation(
@@ -177,7 +190,7 @@ export class Gateway {
       clientOf: (owner) => this.#clients.get(owner),
       parking: this.#parking,
       sealer: () => this.#sealer,
-      credentials: this.outbound.follow(config),
+      outbound: this.#outbound,
       links: this.#links,
       taskIds: this.#taskIds,
       buckets: this.#buckets,
@@ -192,7 +205,7 @@ export class Gateway {
         const seenIn = (catalogue: Catalogue): Seen => {
           return (caller) => generation.shownOf(catalogue, caller)
         }
-        void announce(concerned, seenIn(before), seenIn(after))
+        this.#announce(concerned, seenIn(before), seenIn(after))
       },
     })
     return generation

@@ -8,6 +8,7 @@ import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
 import { DefinitionNews } from './catalogue/definition-guard.ts'
+import { Outbound } from './outbound.ts'
 import { Parking } from './questions/parking.ts'
 
 test('a generation that cannot be built gives back what it has taken', async () => {
@@ -31,7 +32,7 @@ test('a generation that cannot be built gives back what it has taken', async () 
       clientOf: () => undefined,
       parking: new Parking(() => new Sealer()),
       sealer: () => new Sealer(),
-      credentials: { key: '', for: () => undefined },
+      outbound: new Outbound(new Telemetry(), undefined),
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Backend, CredentialSource } from '../backends/backend.ts'
+import type { Backend } from '../backends/backend.ts'
 import type { Apart } from '../backends/offer/apart.ts'
 import type { Lock } from '../aggregation/pinning/lock.ts'
 import type { PolicySet } from '../auth/policy/set.ts'
@@ -13,6 +13,7 @@ import type { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { compose } from './compose.ts'
+import type { Outbound, SharedCredentials } from './outbound.ts'
 import { ownerOf } from './extensions/owner.ts'
 import { dispatcher } from './dispatch.ts'
 import type { BucketStore } from './limits/buckets.ts'
@@ -38,7 +39,7 @@ export interface GenerationParts {
   clientOf: (owner: OwnerKey) => ClientPort | undefined
   parking: Parking
   sealer: () => Sealer
-  credentials: CredentialSource
+  outbound: Outbound
   links: LinkMemory
   taskIds: TaskIds
   buckets: BucketStore
@@ -64,14 +65,22 @@ export class Generation {
   readonly kept: number
   /** What a resource leads to for this caller. */
   readonly seatOf: (uri: string, caller: Caller) => Backend | undefined
+  /** What its backends are shown of their callers. */
+  readonly credentials: SharedCredentials
   readonly #leases: BackendLeases
   readonly #keys: string[] = []
+  readonly #outbound: Outbound
+  /** Backends that were not running, until they are started. */
+  readonly #fresh: Backend[]
   readonly #tally = new Tally()
+  #returned = false
 
   constructor(config: GatewayConfig, parts: GenerationParts) {
     const { leases, identity, telemetry, previous, taskIds } = parts
     this.config = config
     this.#leases = leases
+    this.#outbound = parts.outbound
+    this.credentials = parts.outbound.acquire(config)
     const options = {
       identity,
       telemetry,
@@ -80,7 +89,7 @@ export class Generation {
       failure: config.failure,
       clientOf: parts.clientOf,
       tasksOf: (id: BackendId) => taskIds.namesOf(id),
-      credentials: parts.credentials,
+      credentials: this.credentials,
     }
     try {
       const leased = config.backends.map((spec) => {
@@ -140,11 +149,16 @@ export class Generation {
         const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)
         return entry && byId.get(entry.route.backend)
       }
-      for (const { backend, fresh } of leased) if (fresh) backend.start()
+      this.#fresh = leased.filter(({ fresh }) => fresh).map(({ backend }) => backend)
     } catch (error) {
-      for (const key of this.#keys) leases.release(key)
+      this.#giveBack()
       throw error
     }
+  }
+
+  /** Connects to the backends that were not running. */
+  start(): void {
+    for (const backend of this.#fresh.splice(0)) backend.start()
   }
 
   notify(owner: OwnerKey, method: string, params: JsonObject): void {
@@ -166,8 +180,15 @@ export class Generation {
   async retire(graceMs: number): Promise<boolean> {
     this.keeper.close()
     const finished = await this.#tally.idleWithin(graceMs)
-    for (const key of this.#keys.splice(0)) this.#leases.release(key)
+    this.#giveBack()
     return finished
+  }
+
+  #giveBack(): void {
+    if (this.#returned) return
+    this.#returned = true
+    for (const key of this.#keys.splice(0)) this.#leases.release(key)
+    this.#outbound.release(this.credentials)
   }
 }
 

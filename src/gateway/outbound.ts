@@ -7,15 +7,24 @@ import { GatewayError } from '../model/errors.ts'
 import { fingerprint } from '../model/fingerprint.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
-type Room = Credentials & CredentialSource
+/** What the backends of one configuration are shown, and where their users sign in. */
+export type SharedCredentials = Credentials & CredentialSource
 
-/** What backends are shown of their callers, and where users sign in. It outlives configurations that leave it alone. */
+interface Lease {
+  credentials: SharedCredentials
+  holders: number
+}
+
+/**
+ * What backends are shown of their callers, shared by generations: it carries over as long as nobody else could be meant,
+ * and ends with its last holder.
+ */
 export class Outbound {
   /** Where the pages are reached at which users sign in: scheme, host and port. Absent: nobody serves them. */
   address: string | undefined
   readonly #telemetry: Telemetry
   readonly #stateFolder: string | undefined
-  #room: Room | undefined
+  readonly #leases = new Map<string, Lease>()
 
   /** `stateFolder`: where tokens of users are kept, unless the configuration says otherwise; absent: nowhere. */
   constructor(telemetry: Telemetry, stateFolder: string | undefined) {
@@ -23,32 +32,31 @@ export class Outbound {
     this.#stateFolder = stateFolder
   }
 
-  /** Of the configuration that was followed last. */
-  get room(): Credentials | undefined {
-    return this.#room
-  }
-
-  /**
-   * What the backends of this configuration are shown. Where nobody else could be meant than before, it is what it was;
-   * otherwise sign-ins that were begun are over. Throws an `Error` for settings that cannot be used.
-   */
-  follow(config: GatewayConfig): Room {
+  /** Until `release`. Throws an `Error` for settings that cannot be used. */
+  acquire(config: GatewayConfig): SharedCredentials {
     const settings = settingsOf(config, this.#stateFolder)
     const keys = settings.sealingKeys.map(({ id, key }) => [id, key.toString('base64')])
     const key = fingerprint({ ...settings, sealingKeys: keys })
-    if (this.#room?.key === key) return this.#room
+    const known = this.#leases.get(key)
+    if (known) {
+      known.holders++
+      return known.credentials
+    }
     const made = createCredentials(settings, {
       baseUrl: () => this.#pagesAt(settings.publicUrl),
       environment: process.env,
       tell: (note) => this.#telemetry.emit('sign-in', note),
     })
-    this.#room?.close()
-    this.#room = { ...made, key }
-    return this.#room
+    const credentials = { ...made, key }
+    this.#leases.set(key, { credentials, holders: 1 })
+    return credentials
   }
 
-  close(): void {
-    this.#room?.close()
+  release({ key }: SharedCredentials): void {
+    const lease = this.#leases.get(key)
+    if (!lease || --lease.holders > 0) return
+    this.#leases.delete(key)
+    lease.credentials.close()
   }
 
   #pagesAt(publicUrl: string | undefined): string {

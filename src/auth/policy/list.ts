@@ -64,8 +64,11 @@ export function listFilter(set: PolicySet, principal: Principal, kind: TargetKin
   }
   let chosen = lists.byClass.get(view)
   if (!chosen) {
+    const { byClass } = lists
     chosen = choose(set, principal, kind, entries, lists)
-    lists.byClass.set(view, chosen)
+    // A failure is that of one list, not of a whole class for ever.
+    chosen.catch(() => byClass.delete(view))
+    byClass.set(view, chosen)
   }
   return chosen
 }

@@ -104,7 +104,8 @@ export class ChangeStream {
   }
 
   #onRefusal(status: number, asked: string | undefined): void {
-    if (status >= 500) return
+    // A stream that stood comes back when there is another token to show.
+    if (status >= 500 || (this.#opened && (status === 401 || status === 403))) return
     // It may only have forgotten the position.
     if (asked !== undefined) {
       this.#lastEventId = undefined

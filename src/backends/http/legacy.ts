@@ -19,7 +19,7 @@ import { Incoming, resultOf } from '../incoming/incoming.ts'
 import { Attribution, together } from '../incoming/attribution.ts'
 import type { Exchange, ExchangeOptions, HttpAnswer } from './exchange.ts'
 import { UpstreamLogLevel } from '../incoming/log-level.ts'
-import { forgotSession, refusal } from './refusal.ts'
+import { forgotSession, refusal, turnsAway } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, STREAM_HEADERS, networkFault } from './wire.ts'
 
@@ -74,7 +74,7 @@ export class LegacyHttpLeg implements Leg {
     answer: HttpAnswer,
     signal: Cancellation,
   ): Promise<LegacyHttpLeg> {
-    if (answer.kind !== 'message') throw refusal(answer, wire.address)
+    if (answer.kind !== 'message' || turnsAway(answer)) throw refusal(answer, wire.address)
     const welcome = readInitialized(resultOf(answer.message))
     const session = answer.headers['mcp-session-id']
     const leg = new LegacyHttpLeg(wire, context, welcome, typeof session === 'string' ? session : undefined)
@@ -132,7 +132,7 @@ export class LegacyHttpLeg implements Leg {
       this.#lost = true
       throw new SessionLost()
     }
-    if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
+    if (answer.kind !== 'message' || turnsAway(answer)) throw refusal(answer, this.#wire.address)
     const { message } = answer
     if (message.kind === 'error' && message.error.code === JSONRPC.unsupportedProtocolVersion)
       throw new EraChanged('legacy')

@@ -16,7 +16,7 @@ import type { Welcome } from '../welcome.ts'
 import { ACKNOWLEDGED, listenFilter } from '../welcome.ts'
 import { ChangeStream } from './change-stream.ts'
 import type { ExchangeOptions, HttpAnswer } from './exchange.ts'
-import { refusal } from './refusal.ts'
+import { refusal, turnsAway } from './refusal.ts'
 import type { HttpWire } from './wire.ts'
 import { JSON_HEADERS, networkFault } from './wire.ts'
 
@@ -76,7 +76,7 @@ export class ModernHttpLeg implements Leg {
     }
     if (answer.kind === 'stream') return answer
     if (isLegacyRefusal(answer)) throw new EraChanged('modern')
-    if (answer.kind !== 'message') throw refusal(answer, this.#wire.address)
+    if (answer.kind !== 'message' || turnsAway(answer)) throw refusal(answer, this.#wire.address)
     const { message } = answer
     // Another server may stand there now.
     if (message.kind === 'error' && message.error.code === JSONRPC.unsupportedProtocolVersion)

@@ -1,17 +1,17 @@
 import { GatewayError } from '../../model/errors.ts'
 import type { HttpAnswer } from './exchange.ts'
 
-/** An HTTP answer that is no JSON-RPC message. `status` tells authentication problems from outages. */
+/** An HTTP answer that is no answer to the request. `status` tells authentication problems from outages. */
 export class HttpRefusal extends GatewayError<'BACKEND_UNREACHABLE'> {
   readonly status: number
   /** `WWW-Authenticate` of the backend, which is nothing for clients. */
-  readonly asked: string | undefined
+  readonly upstreamChallenge: string | undefined
 
   constructor(status: number, address: string, headers: Headers = {}) {
     const { location } = headers
     super('BACKEND_UNREACHABLE', describe(status, address, typeof location === 'string' ? location : undefined))
     this.status = status
-    this.asked = challengeIn(headers)
+    this.upstreamChallenge = challengeIn(headers)
   }
 }
 
@@ -23,7 +23,7 @@ export function challengeIn(headers: Headers): string | undefined {
   return Array.isArray(header) ? header.join(', ') : header
 }
 
-const CREDENTIALS = '(key: headers of this backend)'
+const CREDENTIALS = '(keys: headers of this backend, outgoingAuth)'
 
 function describe(status: number, address: string, location: string | undefined): string {
   if (status === 401) return `HTTP 401 at ${address}: the backend wants credentials ${CREDENTIALS}`
@@ -43,9 +43,18 @@ function target(location: string | undefined, address: string): string {
     : `; it points to ${origin}`
 }
 
-/** The error for an answer that is no JSON-RPC response. */
-export function refusal(answer: HttpAnswer & { kind: 'refused' | 'accepted' | 'stream' }, address: string): Error {
-  if (answer.kind !== 'refused') {
+/**
+ * Whether an answer turns the caller away, whatever it says besides. A 403 that asks for nothing is a backend's own word
+ * about the request.
+ */
+export function turnsAway(answer: HttpAnswer): boolean {
+  if (answer.kind === 'stream') return false
+  return answer.status === 401 || (answer.status === 403 && challengeIn(answer.headers) !== undefined)
+}
+
+/** The error for an answer that is no JSON-RPC response, or turns the caller away. */
+export function refusal(answer: HttpAnswer, address: string): Error {
+  if (answer.kind === 'accepted' || answer.kind === 'stream') {
     return new GatewayError('BACKEND_PROTOCOL', `the backend at ${address} accepted a request without answering it`)
   }
   return new HttpRefusal(answer.status, address, answer.headers)

@@ -69,8 +69,8 @@ export class HttpWire {
   }
 
   /**
-   * Sends what this principal wants sent: `send` gets the headers that show who it is, and is called once more with
-   * others when the backend has refused those. Throws what `Credential.headers` throws.
+   * Sends what this principal wants sent: `send` gets the headers that show who it is, and is called again with others
+   * when the backend has refused those. Throws what `Credential.headers` and `Credential.refused` throw.
    */
   async as(principal: Principal, send: (shown: readonly string[]) => Promise<HttpAnswer>): Promise<HttpAnswer> {
     return this.#credential ? showing(this.#credential, principal, send, refusalIn) : send(NOTHING)
@@ -178,7 +178,7 @@ export class HttpWire {
 }
 
 function turnedAway(end: { value: unknown } | { refusal: HttpRefusal }) {
-  return 'refusal' in end ? { status: end.refusal.status, challenge: end.refusal.asked } : undefined
+  return 'refusal' in end ? { status: end.refusal.status, challenge: end.refusal.upstreamChallenge } : undefined
 }
 
 function refusalIn(answer: HttpAnswer): { status: number; challenge: string | undefined } | undefined {

@@ -150,9 +150,10 @@ async function withRoom<Value>(
 ): Promise<Value> {
   const outbound = new Outbound(new Telemetry(), stateFolder())
   outbound.address = address
+  const credentials = outbound.acquire(config)
   try {
-    return await work(outbound.follow(config))
+    return await work(credentials)
   } finally {
-    outbound.close()
+    outbound.release(credentials)
   }
 }

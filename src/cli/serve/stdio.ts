@@ -28,7 +28,7 @@ export async function serveStdio({ config, identity, ...options }: ServeOptions)
     toldAt(options.level),
   )
   const pages = config.backends.some(({ credential }) => credential && SIGNS_IN[credential.kind])
-    ? await listenForPages(() => gateway.outbound.room?.pages)
+    ? await listenForPages(() => gateway.current.credentials.pages)
     : undefined
   const gateway: Gateway = new Gateway(config, identity, telemetry, {
     policies: options.policies,

@@ -41,7 +41,7 @@ export class CatalogueKeeper {
   /** Some of the backends show each principal something else. */
   readonly #perCaller: boolean
   readonly #toldNotes = new Set<string>()
-  /** Catalogues of those who see something of their own, by owner or by profile. */
+  /** Catalogues of those who see something of their own, by owner or by audience. */
   readonly #views = new Map<string, View>()
   #claims: Claims = new Map()
   /** Shown names are settled: the first list has been given, or every backend has answered. */

@@ -55,6 +55,7 @@ export class StdioDoor {
 
   /** Serves until the input ends, then finishes what is running. */
   async serve(maxRequestBytes: number): Promise<void> {
+    this.#gateway.start()
     const lines = new LineReader(
       (line) => this.#onLine(line),
       (line) => {

@@ -60,7 +60,9 @@ export class PolicyGate {
     if (known) return known.view
     const made = withInstructions({ ...catalogue, tools, prompts, resources, templates }, skilled)
     views.push({ view: made, skills: skilled.join() })
-    void this.#trial?.listed(catalogue, made, principal)
+    this.#trial?.listed(catalogue, made, principal).catch((error: unknown) => {
+      this.#telemetry.emit('internal.error', { incident: 'policies on trial', error })
+    })
     return made
   }
 

@@ -73,7 +73,7 @@ export class HttpDoor {
       door.#server.once('error', reject)
       door.#server.listen(options.port, options.host, resolve)
     })
-    gateway.outbound.address = door.#address(options.host)
+    gateway.start(door.#address(options.host))
     return door
   }
 
@@ -125,8 +125,7 @@ export class HttpDoor {
   }
 
   #answerPage(path: string, req: IncomingMessage, res: ServerResponse): boolean {
-    const pages = this.#gateway.outbound.room?.pages
-    return pages !== undefined && answerPage(pages, path, req, res)
+    return answerPage(this.#gateway.current.credentials.pages, path, req, res)
   }
 
   /** A reload counts from the next request on. What cannot be used leaves the door as it was. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ConnectPages } from '../../../auth/outbound/authorization/pages.ts'
+import type { ConnectPages } from '../../../auth/outbound/authorization/browser/pages.ts'
 import { isLoopbackAddress } from './loopback.ts'
 import { isLoopbackName, nameOf } from './guard.ts'
 

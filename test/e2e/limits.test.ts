@@ -81,7 +81,7 @@ test('a user has only so many requests and streams open, and gets them back', as
   open.push(() => gateway.close())
   // Each holds a stream.
   const [first, second] = [await legacyClient(gateway.url, { token }), await legacyClient(gateway.url, { token })]
-  open.push(second.close)
+  open.push(() => second.close())
   expect(await first.request('tools/list')).toMatchObject({
     status: 429,
     error: { code: 429, message: expect.stringContaining('rateLimiting.connections') },

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 function vmcp(...args: string[]): CommandLine {
   const command = startCommandLine(args, { XDG_STATE_HOME: join(folder, 'state') })
-  open.push(command.end)
+  open.push(() => command.end())
   return command
 }
 
@@ -34,7 +34,7 @@ async function said(...args: string[]): Promise<{ code: number | string; stdout:
 /** A mail server that knows alice by her tokens, and a configuration with it. */
 async function world(): Promise<string> {
   const provider = await startProvider(undefined, { scopes: ['mail'], refreshes: true })
-  open.push(provider.close)
+  open.push(() => provider.close())
   const backend = await tokenBackend({
     era: 'legacy',
     issuer: provider.issuer,
@@ -68,7 +68,7 @@ test('what one command signs in to, a gateway that runs uses, until another comm
   const file = await world()
   const gateway = vmcp('serve', file, '--port', '0')
   const client = await legacyClient(await gateway.url())
-  open.push(client.close)
+  open.push(() => client.close())
   expect(await client.tools()).toEqual([])
   expect((await said('auth', 'list', file)).stdout).toBe('mail  nobody has signed in\n')
   await logIn(file)

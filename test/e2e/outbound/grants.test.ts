@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function gatewayFor(config: JsonObject): Promise<TestGateway> {
   const gateway = await startGateway(config)
-  open.push(gateway.close)
+  open.push(() => gateway.close())
   return gateway
 }
 
@@ -91,7 +91,7 @@ test('a token endpoint that refuses costs its backend only, and says why without
 
 test('each caller is shown as themselves, and never with the token that came in', async () => {
   const provider = await startProvider()
-  open.push(provider.close)
+  open.push(() => provider.close())
   provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   const server = await tokenServer(({ form }) =>
     form['grant_type'] === 'client_credentials'
@@ -142,7 +142,7 @@ test('each caller is shown as themselves, and never with the token that came in'
 
 test('calls at once of many users come each with their own token', async () => {
   const provider = await startProvider()
-  open.push(provider.close)
+  open.push(() => provider.close())
   provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   const server = await tokenServer(({ form }) => bearer(`for-${subjectOf(form['subject_token'] ?? '')}`))
   const backend = await tokenBackend({ era: 'modern', userOf: (token) => /^for-(\w+)$/.exec(token)?.[1] })

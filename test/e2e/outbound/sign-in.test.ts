@@ -34,7 +34,7 @@ afterEach(async () => {
 /** An authorization server, a backend that believes it, and what the gateway is to know of the two. */
 async function world(given: Partial<TokenBackendOptions> = {}, options: ProviderOptions = {}) {
   const provider = await startProvider(undefined, { scopes: ['mail', 'mail.send'], refreshes: true, ...options })
-  open.push(provider.close)
+  open.push(() => provider.close())
   const backend = await tokenBackend({
     era: 'legacy',
     issuer: provider.issuer,
@@ -67,13 +67,13 @@ async function introspected({ issuer, client }: RunningProvider, token: string):
 
 async function gatewayFor(config: JsonObject, place: Place = { stateFolder }): Promise<TestGateway> {
   const gateway = await startGateway(config, place)
-  open.push(gateway.close)
+  open.push(() => gateway.close())
   return gateway
 }
 
 async function clientOf(connect: typeof legacyClient, url: string, options: Parameters<typeof legacyClient>[1] = {}) {
   const client = await connect(url, options)
-  open.push(client.close)
+  open.push(() => client.close())
   return client
 }
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createAuthenticator, type Authenticator } from '../src/auth/inbound/authenticator.ts'
 import { guardedFetch } from '../src/auth/net/guarded-fetch.ts'
+import { createTokenEndpoints } from '../src/auth/outbound/token-endpoints.ts'
 import { createTokenExchange } from '../src/auth/outbound/token-exchange.ts'
 import { compilePolicies } from '../src/auth/policy/compile.ts'
 import { decide } from '../src/auth/policy/decide.ts'
@@ -31,6 +32,7 @@ import { Cancellation } from '../src/model/cancellation.ts'
 import type { Catalogue, Entry } from '../src/model/catalogue.ts'
 import type { Credential } from '../src/model/credential.ts'
 import type { BackendId, NativeName, ShownName } from '../src/model/ids.ts'
+import type { Issuer as TrustedIssuer } from '../src/model/issuer.ts'
 import type { Identified, Principal } from '../src/model/principal.ts'
 import { Telemetry } from '../src/telemetry/events.ts'
 import {
@@ -39,7 +41,6 @@ import {
   claimsOf,
   LARGE,
   largePolicies,
-  oidcOf,
   PUBLIC_URL,
   startIssuer,
   type Issuer,
@@ -156,7 +157,7 @@ async function exchangedFor(visitors: readonly Visitor[], { tokenUrl }: Issuer):
   const subjectTokenType = 'urn:ietf:params:oauth:token-type:access_token'
   const credential = createTokenExchange(
     { kind: 'token_exchange', tokenUrl, scopes: [], subjectTokenType },
-    { fetch: guardedFetch, backendUrl: 'http://127.0.0.1/mcp' },
+    { endpoints: createTokenEndpoints({ fetch: guardedFetch, now: Date.now }), now: Date.now },
   )
   for (const { principal } of visitors) await credential.headers(principal)
   return credential
@@ -239,10 +240,21 @@ async function list(gate: PolicyGate, catalogue: Catalogue, principal: Principal
   return { newMs, blockedMs, blockedWallMs: delay.max / 1e6, knownMs, alikeMs, seen: tools.size }
 }
 
+const trusted = ({ url, jwksUrl }: Issuer): TrustedIssuer => ({
+  name: url,
+  audiences: [PUBLIC_URL],
+  scopes: [],
+  requiredScopes: [],
+  subjectPrefix: '',
+  jwksUrl,
+  allowHttp: true,
+  allowPrivate: true,
+})
+
 async function measure(rounds: number): Promise<AuthCosts> {
   const issuer = await startIssuer()
-  const incomingAuth = { type: 'oidc' as const, explicit: true, oidc: oidcOf(issuer) }
-  const authenticator = createAuthenticator({ name: 'vmcp', publicUrl: PUBLIC_URL, incomingAuth }, { environment: {} })
+  const incomingAuth = { type: 'oidc' as const, issuers: [trusted(issuer)] }
+  const authenticator = createAuthenticator({ name: 'vmcp', publicUrl: PUBLIC_URL, incomingAuth })
   const visitors = await visitorsOf(authenticator, issuer)
   const credential = await exchangedFor(visitors, issuer)
   const entry = entryOf(TOOL, 'b0')

@@ -11,6 +11,7 @@ import { GATEWAY_OWNER } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import { principalKey } from '../model/principal.ts'
 import { NO_PROFILE } from '../model/profile.ts'
+import { withSignIn } from '../model/sign-in.ts'
 import type { FailureSettings } from '../model/settings.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -56,11 +57,14 @@ export class Backend {
   readonly #connections: Connections
   readonly #supervisor: Supervisor
   readonly #health: HealthChecks
+  readonly #credential: Credential | undefined
   readonly #breaker: Breaker
   readonly #audienceLists: AudienceLists
   readonly #subscriptions: Subscriptions
   readonly #apartListeners = new Set<(apart: Apart) => void>()
   readonly #unsubscribe: (() => void) | undefined
+  readonly #note: (message: string) => void
+  #toldAway: string | undefined
 
   constructor(spec: BackendSpec, options: BackendOptions) {
     const { identity, telemetry, maxMessageBytes, failure, clientOf, tasksOf } = options
@@ -68,7 +72,9 @@ export class Backend {
       for (const listener of this.#apartListeners) listener(apart)
     }
     this.spec = spec
+    this.#note = (message) => telemetry.emit('backend.note', { backend: spec.id, message })
     const credential = options.credentials.for(spec)
+    this.#credential = credential
     this.#breaker = new Breaker(failure.circuitBreaker)
     this.#connections = new Connections(
       spec,
@@ -100,6 +106,8 @@ export class Backend {
       audienceOf: (caller) => this.#audienceOf(caller),
       fetch: (caller) => this.#listFor(caller),
       base: () => this.lists,
+      closed: ({ code }) => (code === 'CONSENT_NEEDED' ? withSignIn(spec.id, this.lists) : undefined),
+      onAway: (why) => this.#tellAway(why),
       onChange: tell,
       max: this.perCaller ? MAX_PRINCIPALS : MAX_PROFILES,
     })
@@ -171,10 +179,25 @@ export class Backend {
     return this.#audienceLists.prepare(caller)
   }
 
-  /** Why it does not let this caller in. */
-  turnsAway(caller: Caller): Error | undefined {
-    const why = this.perCaller ? this.#audienceLists.away(this.#audienceOf(caller)) : undefined
-    return why && (this.#named(why) as Error)
+  /** Whether it did not let this caller in when it was last asked. */
+  turnsAway(caller: Caller): boolean {
+    const why = this.perCaller ? this.#audienceLists.away(this.#audienceOf(caller)) : this.#supervisor.closed
+    return why !== undefined
+  }
+
+  /** Goes in as this caller, who may have signed in by now. Throws `CONSENT_NEEDED` while it has not. */
+  async enter(caller: Caller, signal: Cancellation): Promise<void> {
+    try {
+      if (this.perCaller) {
+        await this.#listFor(caller)
+        await this.#audienceLists.refresh(caller)
+      } else {
+        await this.#supervisor.relist(signal)
+        if (this.#supervisor.closed) throw this.#supervisor.closed
+      }
+    } catch (error) {
+      throw this.#named(error)
+    }
   }
 
   /** Has it asked anew beside this caller, when what they see has passed its time and nobody would tell of a change. */
@@ -203,10 +226,12 @@ export class Backend {
   }
 
   get health(): Health {
-    if (this.#supervisor.unauthenticated) return 'unauthenticated'
+    // Its users are let in.
+    if (this.#supervisor.unauthenticated && !this.perCaller) return 'unauthenticated'
     switch (this.state.kind) {
       case 'ready': {
-        const shaky = this.#connections.pool.live().some(({ missed }) => missed > 0) || this.#breaker.state !== 'closed'
+        const misses = this.#connections.pool.live().some(({ missed }) => missed > 0)
+        const shaky = misses || this.#breaker.state !== 'closed' || this.#audienceLists.lacking
         return shaky ? 'degraded' : 'healthy'
       }
       case 'failing':
@@ -304,6 +329,7 @@ export class Backend {
   async close(): Promise<void> {
     this.#health.stop()
     this.#unsubscribe?.()
+    this.#credential?.close()
     this.#subscriptions.close()
     await this.#supervisor.close()
     await this.#connections.close()
@@ -370,11 +396,23 @@ export class Backend {
     const late = new GatewayError('BACKEND_UNREACHABLE', 'no answer to a list request')
     const timer = setTimeout(() => signal.cancel(late), LIST_LIMIT_MS).unref()
     try {
-      await this.#connections.acquaint(caller, signal)
+      await this.#acquaint(caller, signal)
       return await this.#listOver(this.#connections.slotFor(caller), caller, signal)
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** What the gateway itself could not find out about a server that lets only its users in. */
+  #acquaint(caller: Caller, signal: Cancellation): Promise<void> | undefined {
+    return this.perCaller || this.#supervisor.closed ? this.#connections.acquaint(caller, signal) : undefined
+  }
+
+  /** Once for each cause. */
+  #tellAway({ code, message }: GatewayError): void {
+    if (code !== 'CREDENTIAL_UNAVAILABLE' || this.#toldAway === message) return
+    this.#toldAway = message
+    this.#note(`${VERDICTS[code]}: ${message}`)
   }
 
   async #listOver(slot: Slot, caller: Caller, signal: Cancellation): Promise<Listing> {
@@ -390,7 +428,7 @@ export class Backend {
 
   async #callOnce(request: UpstreamRequest): Promise<Reply> {
     const { pool } = this.#connections
-    const acquaintance = this.#connections.acquaint(request.caller, request.signal)
+    const acquaintance = this.#acquaint(request.caller, request.signal)
     if (acquaintance) await acquaintance
     const slot = this.#connections.slotForCall(request.caller)
     slot.inflight++

@@ -18,46 +18,40 @@ function scene(connect: () => Promise<never>) {
   return new Supervisor(spec, connections, new Telemetry(), told)
 }
 
-test('once the user is back from the page nobody is sent there, and calls wait for what comes of it', async () => {
-  const { promise: settled, resolve: settle } = Promise.withResolvers<void>()
-  const consent = new ConsentNeeded('sign in', { url: 'https://gateway.example/oauth/connect', id: 'e', settled })
-  let isBack = false
+const consent = new ConsentNeeded('sign in', {
+  url: 'https://gateway.example/oauth/connect',
+  id: 'e',
+  settled: new Promise(() => {}),
+})
+
+test('a server that only its user can open is there, and offers the sign-in', async () => {
   const supervisor = scene(async () => {
-    if (!isBack) throw consent
-    await new Promise((resolve) => setTimeout(resolve, 3000))
-    throw new GatewayError('BACKEND_UNREACHABLE', 'gone')
+    throw consent
   })
   supervisor.start()
   await vi.advanceTimersByTimeAsync(1)
-  await expect(supervisor.revive(new Cancellation())).rejects.toBe(consent)
-  isBack = true
-  settle()
+  expect(supervisor.state.kind).toBe('ready')
+  expect(supervisor.closed).toBe(consent)
+  expect(supervisor.listing?.lists.tools).toMatchObject([{ name: 'sign_in', title: 'Sign in to mail' }])
+  const { lists } = supervisor.listing!
+  supervisor.connect()
   await vi.advanceTimersByTimeAsync(1)
-  const call = supervisor.revive(new Cancellation())
-  call.catch(() => {})
-  await vi.advanceTimersByTimeAsync(3000)
-  await expect(call).rejects.toMatchObject({ code: 'BACKEND_UNREACHABLE', message: 'gone' })
+  expect(supervisor.listing?.lists).toBe(lists)
+  await supervisor.revive(new Cancellation())
   await supervisor.close()
 })
 
-test('a user who could not sign in gets a link that works', async () => {
-  const consents = ['first', 'second'].map((id) => {
-    const { promise: settled, resolve: settle } = Promise.withResolvers<void>()
-    const url = `https://gateway.example/oauth/connect?ticket=${id}`
-    return { settle, error: new ConsentNeeded('sign in', { url, id, settled }) }
-  })
-  let current = 0
+test('one that goes away after that is away', async () => {
+  let isThere = true
   const supervisor = scene(async () => {
-    throw consents[current]?.error ?? new Error('nobody is to be asked a third time')
+    throw isThere ? consent : new GatewayError('BACKEND_UNREACHABLE', 'gone')
   })
   supervisor.start()
   await vi.advanceTimersByTimeAsync(1)
-  current = 1
-  consents[0]?.settle()
+  isThere = false
+  supervisor.connect()
   await vi.advanceTimersByTimeAsync(1)
-  expect(supervisor.state).toMatchObject({
-    fault: { hint: 'open https://gateway.example/oauth/connect?ticket=second' },
-  })
-  await expect(supervisor.revive(new Cancellation())).rejects.toBe(consents[1]?.error)
+  expect(supervisor.state).toMatchObject({ kind: 'failing', fault: { message: 'gone' } })
+  expect(supervisor.closed).toBeUndefined()
   await supervisor.close()
 })

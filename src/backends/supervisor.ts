@@ -2,6 +2,7 @@ import type { BackendFault, BackendSpec, BackendState } from '../model/backend.t
 import { Cancellation } from '../model/cancellation.ts'
 import { ConsentNeeded } from '../model/credential.ts'
 import { GatewayError } from '../model/errors.ts'
+import { withSignIn } from '../model/sign-in.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Connections } from './connections/connections.ts'
 import type { Leg } from './leg.ts'
@@ -32,8 +33,8 @@ export class Supervisor {
   listing: Listing | undefined
   /** It refuses our credentials. */
   unauthenticated = false
-  /** Why, when only the user can help. */
-  #consent: GatewayError | undefined
+  /** Why it lets nobody in, when only the user can help. */
+  closed: GatewayError | undefined
   readonly #spec: BackendSpec
   readonly #connections: Connections
   readonly #telemetry: Telemetry
@@ -101,8 +102,9 @@ export class Supervisor {
     }, limitMs).unref()
     const done = this.#list(signal)
       .catch((error: unknown) => {
-        if (this.#connections.perCaller && isTurnedAway(error)) this.#onClosedToUs(started)
-        else this.#onFailure(error, asked)
+        if (isTurnedAway(error) && (this.#connections.perCaller || error.code === 'CONSENT_NEEDED')) {
+          this.#onClosedToUs(error, started)
+        } else this.#onFailure(error, asked)
       })
       .finally(() => {
         clearTimeout(patience)
@@ -161,7 +163,6 @@ export class Supervisor {
     } else if (this.state.kind === 'connecting') await this.#settled(PATIENCE_MS, signal)
     const fault = faultOfState(this.state)
     if (!fault) return
-    if (this.#consent) throw this.#consent
     const { message, hint } = fault
     throw new GatewayError('BACKEND_UNREACHABLE', hint === undefined ? message : `${message} (${hint})`)
   }
@@ -192,8 +193,12 @@ export class Supervisor {
   }
 
   /** It lets nobody in but its users, so each of them sees what it offers to them. */
-  #onClosedToUs(started: number): void {
+  #onClosedToUs(error: GatewayError, started: number): void {
     if (this.#closed) return
+    const { id, endpoint } = this.#spec
+    const known = this.closed !== undefined
+    // Where callers differ, each has a sign-in of their own.
+    if (!this.#connections.perCaller) this.closed = error
     const ms = performance.now() - started
     const before = this.state
     if (before.kind !== 'ready') {
@@ -201,10 +206,14 @@ export class Supervisor {
       this.#onRecovery()
     }
     this.unauthenticated = true
-    this.listing = { ...NOTHING_FOR_US, at: started }
+    if (!known && this.listing?.leg !== NOTHING_FOR_US.leg) {
+      const lists = this.closed ? withSignIn(id, undefined) : NOTHING_FOR_US.lists
+      this.listing = { ...NOTHING_FOR_US, lists, at: started }
+    }
     this.state = { kind: 'ready', legs: {}, since: this.#readySince, ms }
     if (before.kind !== 'ready') {
-      this.#telemetry.emit('backend.personal', { backend: this.#spec.id, transport: this.#spec.endpoint.kind, ms })
+      const page = error instanceof ConsentNeeded ? error.url : undefined
+      this.#telemetry.emit('backend.personal', { backend: id, transport: endpoint.kind, page, ms })
     }
     this.#changed()
   }
@@ -220,7 +229,7 @@ export class Supervisor {
     this.listing = { ...listing, lists }
     if (known && !same) this.#onNewLists(listing)
     this.unauthenticated = false
-    this.#consent = undefined
+    this.closed = undefined
     const legs = { [leg.era]: leg.revision }
     this.state = { kind: 'ready', legs, since: this.#readySince, ms: before.kind === 'ready' ? before.ms : ms }
     this.#listen(leg)
@@ -247,22 +256,10 @@ export class Supervisor {
       return
     }
     this.unauthenticated = isTurnedAway(error)
-    this.#consent = error instanceof GatewayError && error.code === 'CONSENT_NEEDED' ? error : undefined
-    if (error instanceof ConsentNeeded) void this.#awaitReturn(error)
+    this.closed = undefined
     this.#connections.forgetEras()
     // Attempts that callers asked for say nothing about how long to wait: they must not make it longer.
     this.#failAndRetry(error, asked === 'call' ? this.#retryMs : this.#nextDelay())
-  }
-
-  /** The user is back from the page: its link leads nowhere any more, and calls wait for what comes of it. */
-  async #awaitReturn(consent: ConsentNeeded): Promise<void> {
-    await consent.settled
-    if (this.#closed || this.#consent !== consent) return
-    this.#consent = undefined
-    this.state = { kind: 'connecting' }
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => this.connect(), 0)
-    this.#changed()
   }
 
   #nextDelay(): number {
@@ -320,7 +317,6 @@ export class Supervisor {
 }
 
 function faultOf(error: unknown): BackendFault {
-  if (error instanceof ConsentNeeded) return { message: error.message, hint: `open ${error.url}` }
   const message = error instanceof Error ? error.message : String(error)
   const detail = error instanceof GatewayError ? error.detail : undefined
   return detail === undefined ? { message } : { message, detail }

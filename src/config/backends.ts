@@ -3,7 +3,7 @@ import { type BackendFault, type BackendSpec, type Endpoint } from '../model/bac
 import type { CredentialSpec } from '../model/credential.ts'
 import { backendId } from '../model/ids.ts'
 import { Secret } from '../model/secret.ts'
-import { callerNeeds } from './caller-needs.ts'
+import { callerNeeds, type Callers } from './caller-needs.ts'
 import { lineBreak, type Shown, shownBy } from './credentials.ts'
 import { expand, type Problem, type Surroundings } from './expand.ts'
 import { backendError, type Fault } from './faults.ts'
@@ -42,6 +42,7 @@ export function resolveBackends(
   config: AuthoredConfig,
   withheld: readonly Withheld[],
   environment: Environment,
+  callers: Callers,
 ): { backends: BackendSpec[]; faults: Fault[] } {
   const faults: Fault[] = []
   const backends = (config.backends ?? []).map((backend, index): BackendSpec => {
@@ -53,7 +54,8 @@ export function resolveBackends(
       faults.push(backendError(at, `backend "${backend.name}": ${message}`, hint))
     }
     const endpoint = resolveEndpoint(draft)
-    const show = isShown(endpoint) ? shown(draft, config, endpoint, environment) : {}
+    const placed = isShown(endpoint) ? strategyOf(config, backend.name) : undefined
+    const show = isShown(endpoint) ? shown(draft, placed, endpoint, environment, callers) : {}
     const fault = summary(draft.problems)
     return {
       id: backendId(backend.name),
@@ -61,6 +63,7 @@ export function resolveBackends(
       era: backend.era ?? 'auto',
       // A broken one is of no use: the fault withholds the backend.
       ...(show.credential === undefined || fault !== undefined ? {} : { credential: show.credential }),
+      ...(placed && placed.strategy.type !== 'unauthenticated' && { authType: placed.strategy.type }),
       ...(backend.sharing === undefined ? {} : { sharing: backend.sharing }),
       disabled: backend.disabled ?? false,
       ...(fault === undefined ? {} : { fault }),
@@ -171,15 +174,24 @@ function strategyOf(config: AuthoredConfig, name: string): Placed | undefined {
 const isShown = (endpoint: Endpoint): boolean =>
   endpoint.kind !== 'stdio' && !(endpoint.kind === 'container' && endpoint.transport === 'stdio')
 
-function shown(draft: Draft, config: AuthoredConfig, endpoint: Endpoint, environment: Environment): Shown {
-  const placed = strategyOf(config, draft.backend.name)
-  if (!placed) return mayAskForSignIn(config, endpoint) ? { credential: SIGN_IN_IF_ASKED } : {}
+function shown(
+  draft: Draft,
+  placed: Placed | undefined,
+  endpoint: Endpoint,
+  environment: Environment,
+  callers: Callers,
+): Shown {
+  if (!placed) return mayAskForSignIn(callers, endpoint) ? { credential: SIGN_IN_IF_ASKED } : {}
   const { strategy, steps } = placed
-  const needs = callerNeeds(config, strategy)
-  if (needs) complain(draft, [...steps, 'type'], needs)
   // Relative names begin at the file that holds the strategy, which may be another one.
   const around = { ...draft.around, folder: folderOf(positionOf(draft.root, steps), environment) }
-  return shownBy(strategy, { around, complain: (inner, problem) => complain(draft, [...steps, ...inner], problem) })
+  const show = shownBy(strategy, {
+    around,
+    complain: (inner, problem) => complain(draft, [...steps, ...inner], problem),
+  })
+  const needs = callerNeeds(callers, strategy.type, show.credential)
+  if (needs) complain(draft, [...steps, 'type'], needs)
+  return show
 }
 
 const SIGN_IN_IF_ASKED: CredentialSpec = { kind: 'authorization_code', ifAsked: true }
@@ -188,8 +200,8 @@ const SIGN_IN_IF_ASKED: CredentialSpec = { kind: 'authorization_code', ifAsked: 
  * Client files say nothing of servers at which their user signs in: the clients find out. So do we where there is one
  * user, unless the file has credentials of its own for it.
  */
-function mayAskForSignIn({ incomingAuth }: AuthoredConfig, endpoint: Endpoint): boolean {
-  if (incomingAuth?.type === 'oidc' || (endpoint.kind !== 'http' && endpoint.kind !== 'sse')) return false
+function mayAskForSignIn({ incomingAuth }: Callers, endpoint: Endpoint): boolean {
+  if (incomingAuth.type === 'oidc' || (endpoint.kind !== 'http' && endpoint.kind !== 'sse')) return false
   const url = URL.parse(endpoint.url)
   return url?.username === '' && !Object.keys(endpoint.headers).some((name) => name.toLowerCase() === 'authorization')
 }

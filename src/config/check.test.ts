@@ -166,6 +166,10 @@ test.each([
     outgoing('authorization_code', 'authorizationCode: {issuer: "http://10.0.0.1/"}'),
     'authorizationCode.issuer: plain http would show secrets to the network: 10.0.0.1',
   ],
+  [
+    outgoing('token_exchange', 'tokenExchange: {tokenUrl: "http://127.evil.example/"}'),
+    'tokenExchange.tokenUrl: plain http would show secrets to the network: 127.evil.example',
+  ],
   ...(['token_exchange', 'xaa', 'authorization_code'] as const).map((type): [string, string] => [
     `${SHARED}outgoingAuth: {default: {type: ${type}, ${BLOCKS[type]}}}`,
     `backends[0].sharing: sharing: shared contradicts ${type}: callers show something of their own`,

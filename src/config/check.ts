@@ -1,6 +1,7 @@
-import { type Fault, fileError, warning } from './faults.ts'
+import type { Check, CheckContext } from './check-context.ts'
 import { parseDuration } from './duration.ts'
-import { bothSpellings, type Check, issuersOf, type Look } from './look.ts'
+import { type Fault, fileError, warning } from './faults.ts'
+import { incomingAuth } from './incoming-checks.ts'
 import { suggest } from './nearest.ts'
 import { get, getItems, keyPositionOf, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
 import { outgoingAuth } from './outgoing-checks.ts'
@@ -29,14 +30,14 @@ const CHECKS: readonly Check[] = [
 /** `names`: of all backends; undefined when some may come from elsewhere, so that no name is wrong. */
 export function check(root: LocatedMap, config: AuthoredConfig, names: readonly string[] | undefined): Fault[] {
   const faults: Fault[] = []
-  const look: Look = {
+  const context: CheckContext = {
     config,
     names,
     error: (steps, message, hint) => void faults.push(fileError(positionOf(root, steps), message, hint)),
     keyError: (steps, message, hint) => void faults.push(fileError(keyPositionOf(root, steps), message, hint)),
     warn: (steps, message, hint) => void faults.push(warning(positionOf(root, steps), message, hint)),
   }
-  for (const one of CHECKS) one(look)
+  for (const one of CHECKS) one(context)
   return faults
 }
 
@@ -64,7 +65,7 @@ export function duplicateBackends(root: LocatedMap): Fault[] {
   })
 }
 
-function backendNames({ config, error }: Look): void {
+function backendNames({ config, error }: CheckContext): void {
   for (const [index, backend] of (config.backends ?? []).entries()) {
     // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
     if (/[\u0000-\u001f\u007f]/u.test(backend.name)) error(['backends', index, 'name'], 'control characters in a name')
@@ -75,7 +76,7 @@ function backendNames({ config, error }: Look): void {
 const RESERVED_METHODS =
   /^(?:initialize$|ping$|rpc\.|(?:completion|elicitation|logging|notifications|prompts|resources|roots|sampling|server|skills|subscriptions|tasks|tools)\/)/
 
-function vendorMethods({ config, error }: Look): void {
+function vendorMethods({ config, error }: CheckContext): void {
   const owners = new Map<string, string>()
   for (const [index, { name, methods = [] }] of (config.backends ?? []).entries()) {
     for (const [place, method] of methods.entries()) {
@@ -103,7 +104,7 @@ const SHARED_KEYS: Readonly<Partial<Record<keyof AuthoredBackend, readonly strin
   env: ['command', 'image'],
 }
 
-function backendEndpoints({ config, error, keyError, warn }: Look): void {
+function backendEndpoints({ config, error, keyError, warn }: CheckContext): void {
   for (const [index, backend] of (config.backends ?? []).entries()) {
     const steps = ['backends', index]
     const kinds = (['url', 'command', 'image'] as const).filter((key) => backend[key] !== undefined)
@@ -139,7 +140,7 @@ function backendEndpoints({ config, error, keyError, warn }: Look): void {
   }
 }
 
-function checkTransport(backend: AuthoredBackend, kind: string, steps: Step[], error: Look['error']): void {
+function checkTransport(backend: AuthoredBackend, kind: string, steps: Step[], error: CheckContext['error']): void {
   const { transport } = backend
   if (kind === 'url' && transport === 'stdio')
     error(steps, 'a url is reached over streamable-http or sse, not over stdio')
@@ -148,13 +149,13 @@ function checkTransport(backend: AuthoredBackend, kind: string, steps: Step[], e
   }
 }
 
-function checkBundle(backend: AuthoredBackend, path: string, steps: Step[], error: Look['error']): void {
+function checkBundle(backend: AuthoredBackend, path: string, steps: Step[], error: CheckContext['error']): void {
   if (backend.type !== 'entry') error(steps, 'caBundlePath goes only with type: entry')
   if (!path.startsWith('/') || path.split('/').includes('..')) error(steps, 'expected an absolute path without ".."')
 }
 
 /** Every place that names a backend. */
-function danglingBackends({ config, names, error, keyError }: Look): void {
+function danglingBackends({ config, names, error, keyError }: CheckContext): void {
   if (!names) return
   const complain = (name: string, at: typeof error, steps: readonly Step[]) => {
     if (!names.includes(name)) at(steps, `there is no backend "${name}"`, suggest(name, names))
@@ -174,7 +175,7 @@ function danglingBackends({ config, names, error, keyError }: Look): void {
   }
 }
 
-function strategyNeeds({ config, error, warn }: Look): void {
+function strategyNeeds({ config, error, warn }: CheckContext): void {
   const { aggregation } = config
   if (!aggregation) return
   const { conflictResolution, conflictResolutionConfig, tools } = aggregation
@@ -216,7 +217,7 @@ function strategyNeeds({ config, error, warn }: Look): void {
   }
 }
 
-function toolEntries({ config, error, keyError, warn }: Look): void {
+function toolEntries({ config, error, keyError, warn }: CheckContext): void {
   const seen = new Set<string>()
   for (const [index, entry] of (config.aggregation?.tools ?? []).entries()) {
     const steps = ['aggregation', 'tools', index]
@@ -255,7 +256,7 @@ function toolEntries({ config, error, keyError, warn }: Look): void {
 /** Used when `healthCheckInterval` is absent, milliseconds. */
 export const DEFAULT_HEALTH_INTERVAL_MS = 30_000
 
-function failureTimes({ config, error }: Look): void {
+function failureTimes({ config, error }: CheckContext): void {
   const handling = config.operational?.failureHandling
   const at = ['operational', 'failureHandling']
   const interval = parseDuration(handling?.healthCheckInterval ?? '') ?? DEFAULT_HEALTH_INTERVAL_MS
@@ -271,7 +272,7 @@ function failureTimes({ config, error }: Look): void {
 }
 
 /** Durations for which zero would mean "never" or "at once". */
-function positiveDurations({ config, error }: Look): void {
+function positiveDurations({ config, error }: CheckContext): void {
   const { timeouts, failureHandling, sessions } = config.operational ?? {}
   const places: [readonly Step[], string | undefined][] = [
     [['timeouts', 'default'], timeouts?.default],
@@ -289,51 +290,7 @@ function positiveDurations({ config, error }: Look): void {
 
 const perName = (key: string, name: string, text: string): [readonly Step[], string] => [['timeouts', key, name], text]
 
-function incomingAuth({ config, error, keyError }: Look): void {
-  const incoming = config.incomingAuth
-  if (!incoming) return
-  const at = ['incomingAuth']
-  if (incoming.type === 'oidc' && incoming.oidc === undefined)
-    error([...at, 'type'], 'the type "oidc" needs incomingAuth.oidc')
-  for (const key of ['oidc', 'local'] as const) {
-    if (incoming[key] !== undefined && incoming.type !== key) {
-      keyError([...at, key], `incomingAuth.${key} contradicts the type "${incoming.type}"`, `write type: ${key}`)
-    }
-  }
-  const placed = issuersOf(config)
-  const issuers = placed.map(({ issuer }) => issuer)
-  if (new Set(issuers.map(({ subjectPrefix = '' }) => subjectPrefix)).size < issuers.length) {
-    const hint = 'equal subjects of two issuers would else be one person'
-    error([...at, 'oidc'], 'several issuers need a different subjectPrefix each', hint)
-  }
-  if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) {
-    error([...at, 'oidc'], 'an issuer is listed twice')
-  }
-  if (issuers.filter(({ introspectionUrl }) => introspectionUrl !== undefined).length > 1) {
-    error([...at, 'oidc'], 'only one issuer may have an introspectionUrl', 'tokens of one must not be shown to another')
-  }
-  for (const { issuer, steps } of placed) {
-    if (issuer.audience === undefined && issuer.resource === undefined && config.publicUrl === undefined) {
-      error(steps, 'an audience is needed, or tokens for other services would be accepted', 'set audience or publicUrl')
-    }
-    if (issuer.resource !== undefined && config.publicUrl !== undefined && issuer.resource !== config.publicUrl) {
-      error(
-        [...steps, 'resource'],
-        'resource and publicUrl are two spellings of one thing and differ',
-        'keep publicUrl',
-      )
-    }
-    if (issuer.caBundlePath !== undefined && !issuer.caBundlePath.startsWith('/')) {
-      error([...steps, 'caBundlePath'], 'expected an absolute path')
-    }
-    bothSpellings(issuer, steps, keyError)
-  }
-  if (incoming.authz?.type === 'cedar' && (incoming.authz.policies ?? []).length === 0) {
-    error([...at, 'authz'], 'the type "cedar" needs at least one policy', 'without one nothing is allowed')
-  }
-}
-
-function compositeTools({ config, error }: Look): void {
+function compositeTools({ config, error }: CheckContext): void {
   const seen = new Set<string>()
   for (const [index, tool] of (config.compositeTools ?? []).entries()) {
     const steps = ['compositeTools', index]
@@ -353,7 +310,7 @@ function compositeTools({ config, error }: Look): void {
   }
 }
 
-function rateLimits({ config, error }: Look): void {
+function rateLimits({ config, error }: CheckContext): void {
   const limits = config.rateLimiting
   if (!limits) return
   if (!limits.shared && !limits.perUser && !limits.tools?.length && !limits.connections) {
@@ -369,7 +326,7 @@ function rateLimits({ config, error }: Look): void {
   }
 }
 
-function storage({ config, error }: Look): void {
+function storage({ config, error }: CheckContext): void {
   for (const key of ['sessionStorage', 'workflowStorage'] as const) {
     const section = config[key]
     if (section?.provider === 'redis' && section.address === undefined)
@@ -385,7 +342,7 @@ const NEVER_PASSED = new Set(
   ).split(' '),
 )
 
-function passthrough({ config, error }: Look): void {
+function passthrough({ config, error }: CheckContext): void {
   for (const [index, header] of (config.passthroughHeaders ?? []).entries()) {
     const name = header.toLowerCase()
     if (NEVER_PASSED.has(name) || name.startsWith('x-forwarded-') || name.startsWith('mcp-')) {
@@ -394,7 +351,7 @@ function passthrough({ config, error }: Look): void {
   }
 }
 
-function sealing({ config, error }: Look): void {
+function sealing({ config, error }: CheckContext): void {
   const seen = new Set<string>()
   for (const [index, key] of (config.sealing?.keys ?? []).entries()) {
     const steps = ['sealing', 'keys', index]

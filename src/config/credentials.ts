@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { CredentialSpec, OAuthClient } from '../model/credential.ts'
 import { Secret } from '../model/secret.ts'
+import { defined } from './defined.ts'
 import { expand, lookUpVariable, type Problem, readReference, type Surroundings, unset } from './expand.ts'
 import type { Step } from './positions.ts'
 import { type AuthoredStrategy, STRATEGY_BLOCKS, type StrategyType } from './schema/auth.ts'
@@ -54,19 +55,17 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
   client_credentials: (block, reading) => ({
     credential: {
       kind: 'client_credentials',
-      ...maybe('tokenUrl', address(reading, 'clientCredentials', 'tokenUrl', block.tokenUrl)),
+      ...defined({ tokenUrl: address(reading, 'clientCredentials', 'tokenUrl', block.tokenUrl) }),
       client: clientOf(reading, 'clientCredentials', block) ?? { id: block.clientId },
       scopes: block.scopes ?? [],
-      ...maybe('audience', block.audience),
-      ...maybe('allowPrivate', block.allowPrivateIp),
+      ...defined({ audience: block.audience, allowPrivate: block.allowPrivateIp }),
     },
   }),
   token_exchange: (block, reading) => ({
     credential: {
       kind: 'token_exchange',
       tokenUrl: address(reading, 'tokenExchange', 'tokenUrl', block.tokenUrl) ?? '',
-      ...maybe('client', clientOf(reading, 'tokenExchange', block)),
-      ...maybe('audience', block.audience),
+      ...defined({ client: clientOf(reading, 'tokenExchange', block), audience: block.audience }),
       scopes: block.scopes ?? [],
       subjectTokenType: urn(block.subjectTokenType ?? 'access_token'),
     },
@@ -76,13 +75,13 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
       kind: 'id_jag',
       idp: {
         tokenUrl: address(reading, 'xaa', 'idpTokenUrl', block.idpTokenUrl) ?? '',
-        ...maybe('client', clientOf(reading, 'xaa', block, 'idp')),
+        ...defined({ client: clientOf(reading, 'xaa', block, 'idp') }),
       },
       target: {
         tokenUrl: address(reading, 'xaa', 'targetTokenUrl', block.targetTokenUrl) ?? '',
-        ...maybe('client', clientOf(reading, 'xaa', block, 'target')),
+        ...defined({ client: clientOf(reading, 'xaa', block, 'target') }),
         audience: block.targetAudience,
-        ...maybe('resource', block.targetResource),
+        ...defined({ resource: block.targetResource }),
       },
       scopes: block.scopes ?? [],
       subjectTokenType: subjectType(block.subjectTokenType ?? 'id_token'),
@@ -91,10 +90,12 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
   authorization_code: (block, reading) => ({
     credential: {
       kind: 'authorization_code',
-      ...maybe('issuer', address(reading, 'authorizationCode', 'issuer', block.issuer)),
-      ...maybe('client', clientOf(reading, 'authorizationCode', block)),
-      ...maybe('scopes', block.scopes),
-      ...maybe('allowPrivate', block.allowPrivateIp),
+      ...defined({
+        issuer: address(reading, 'authorizationCode', 'issuer', block.issuer),
+        client: clientOf(reading, 'authorizationCode', block),
+        scopes: block.scopes,
+        allowPrivate: block.allowPrivateIp,
+      }),
     },
   }),
   upstream_inject: withheld('upstream_inject'),
@@ -127,9 +128,6 @@ const urn = (name: string): string => (name.startsWith('urn:') ? name : `urn:iet
 
 const SUBJECT_TYPES = ['id_token', 'access_token', 'jwt'] as const
 const subjectType = (name: string) => SUBJECT_TYPES.find((type) => urn(name) === urn(type)) ?? 'id_token'
-
-const maybe = <Key extends string, Value>(key: Key, value: Value | undefined) =>
-  (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: Value }
 
 function address(reading: Reading, block: string, key: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined

@@ -1,4 +1,3 @@
-import { dirname, resolve } from 'node:path'
 import type { BackendSpec } from '../model/backend.ts'
 import type { BackendId } from '../model/ids.ts'
 import { backendId } from '../model/ids.ts'
@@ -6,30 +5,23 @@ import type {
   AggregationSettings,
   DoorSettings,
   FailureSettings,
+  IncomingAuth,
   RateLimitSettings,
   SealingKey,
   TimeoutSettings,
+  TokenStore,
   ToolOverride,
   ToolSettings,
 } from '../model/settings.ts'
+import { besideFile } from './beside-file.ts'
 import { parseBytes } from './bytes.ts'
 import { DEFAULT_HEALTH_INTERVAL_MS } from './check.ts'
-import { conceal, type Concealed } from './conceal.ts'
 import { parseDuration } from './duration.ts'
 import { deepFreeze } from './freeze.ts'
 import { laterSections } from './later.ts'
-import { type LocatedMap, positionOf } from './positions.ts'
+import type { LocatedMap } from './positions.ts'
 import type { AuthoredConfig } from './schema.ts'
 import type { AuthoredCompositeTool } from './schema/composite.ts'
-
-type AuthoredIncoming = NonNullable<AuthoredConfig['incomingAuth']>
-type AuthoredOutgoing = NonNullable<AuthoredConfig['outgoingAuth']>
-
-/** Who may connect. `explicit`: the file says so itself, which opens listeners beyond loopback to anonymous callers. */
-type IncomingAuth = Omit<Concealed<AuthoredIncoming>, 'type'> & {
-  readonly type: AuthoredIncoming['type']
-  readonly explicit: boolean
-}
 
 /** A configuration that was checked: references resolved, defaults applied, frozen. */
 export interface GatewayConfig {
@@ -55,8 +47,10 @@ export interface GatewayConfig {
   /** Upstream sessions of `perSession` backends. */
   readonly sessions: { readonly maxPerBackend: number; readonly idleMs: number }
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug'
+  /** Who may connect. */
   readonly incomingAuth: IncomingAuth
-  readonly outgoingAuth: Concealed<AuthoredOutgoing>
+  /** Of users who signed in. */
+  readonly tokenStore: TokenStore
   /** Inline definitions, then those that `compositeToolRefs` names. */
   readonly compositeTools: readonly AuthoredCompositeTool[]
   readonly compositeToolRefs: readonly string[]
@@ -68,6 +62,8 @@ export interface GatewayConfig {
 export interface Resolved {
   backends: readonly BackendSpec[]
   sealingKeys: readonly SealingKey[]
+  incomingAuth: IncomingAuth
+  publicUrl: string | undefined
   /** Folder at which relative file names begin. */
   cwd: string
 }
@@ -75,7 +71,7 @@ export interface Resolved {
 /** Applies the defaults of contract section 4 to a checked configuration. */
 export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved: Resolved): GatewayConfig {
   const { groupRef, operational } = config
-  const publicUrl = config.publicUrl ?? firstResource(config)
+  const { publicUrl } = resolved
   return deepFreeze<GatewayConfig>({
     name: config.name ?? 'vmcp',
     ...(groupRef === undefined ? {} : { groupRef: typeof groupRef === 'string' ? groupRef : groupRef.name }),
@@ -97,8 +93,8 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
       idleMs: milliseconds(operational?.sessions?.idleTimeout, 300_000),
     },
     ...(operational?.logLevel === undefined ? {} : { logLevel: operational.logLevel }),
-    incomingAuth: incomingAuth(root, config, resolved.cwd),
-    outgoingAuth: conceal(config.outgoingAuth ?? {}),
+    incomingAuth: resolved.incomingAuth,
+    tokenStore: tokenStore(root, config, resolved.cwd),
     compositeTools: config.compositeTools ?? [],
     compositeToolRefs: (config.compositeToolRefs ?? []).map((ref) => (typeof ref === 'string' ? ref : ref.name)),
     laterSections: laterSections(config),
@@ -109,22 +105,9 @@ const milliseconds = (text: string | undefined, fallback: number): number => par
 
 const MI = 2 ** 20
 
-function firstResource({ incomingAuth }: AuthoredConfig): string | undefined {
-  const oidc = incomingAuth?.oidc
-  return (Array.isArray(oidc) ? oidc : oidc ? [oidc] : []).find((issuer) => issuer.resource !== undefined)?.resource
-}
-
-function incomingAuth(root: LocatedMap, config: AuthoredConfig, cwd: string): IncomingAuth {
-  const incoming = config.incomingAuth
-  const tokenFile = incoming?.local?.tokenFile
-  return incoming
-    ? {
-        ...conceal(incoming),
-        type: incoming.type,
-        explicit: true,
-        ...(tokenFile !== undefined && { local: { tokenFile: besideFile(root, ['incomingAuth'], tokenFile, cwd) } }),
-      }
-    : { type: 'anonymous', explicit: false }
+function tokenStore(root: LocatedMap, { outgoingAuth }: AuthoredConfig, cwd: string): TokenStore {
+  const { provider = 'file', path } = outgoingAuth?.store ?? {}
+  return { provider, ...(path !== undefined && { path: besideFile(root, ['outgoingAuth', 'store'], path, cwd) }) }
 }
 
 function vendorMethods({ backends = [] }: AuthoredConfig): ReadonlyMap<string, BackendId> {
@@ -229,9 +212,4 @@ function doorSettings(config: AuthoredConfig): DoorSettings {
 function tlsFiles(root: LocatedMap, tls: { certFile: string; keyFile: string }, cwd: string) {
   const absolute = (file: string): string => besideFile(root, ['tls'], file, cwd)
   return { certFile: absolute(tls.certFile), keyFile: absolute(tls.keyFile) }
-}
-
-/** Relative names begin at the folder of the file that says them. */
-function besideFile(root: LocatedMap, section: readonly string[], file: string, cwd: string): string {
-  return resolve(dirname(resolve(cwd, positionOf(root, section).file)), file)
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { Secret } from '../model/secret.ts'
+import type { Secret } from '../model/secret.ts'
 import { formatFault } from './format.ts'
 import { defaultInputs, loadConfig, type LoadOptions } from './load.ts'
 
@@ -42,7 +42,8 @@ test('an empty configuration has the documented defaults', async () => {
     door: { allowedHosts: [], allowedOrigins: [], maxRequestBytes: 8 * 2 ** 20, maxMessageBytes: 64 * 2 ** 20 },
     sessions: { maxPerBackend: 100, idleMs: 300_000 },
     sealingKeys: [],
-    incomingAuth: { type: 'anonymous', explicit: false },
+    incomingAuth: { type: 'anonymous', explicit: false, publicDiscovery: false, issuers: [] },
+    tokenStore: { provider: 'file' },
     laterSections: [],
   })
   expect(config?.groupRef).toBeUndefined()
@@ -174,11 +175,13 @@ test('a passphrase as sealing key is hashed', async () => {
 })
 
 test('secrets of the authentication sections never show', async () => {
-  const text = `backends: []
+  const text = `backends: [{name: a, url: "https://a/"}]
 incomingAuth: {type: oidc, oidc: {issuer: "https://i", audience: a, clientSecret: hidden-one}}
 outgoingAuth: {default: {type: header_injection, headerInjection: {headerName: A, headerValue: hidden-two}}}`
   const { config } = await load(text)
-  expect(config?.outgoingAuth.default?.headerInjection?.headerValue).toBeInstanceOf(Secret)
+  expect(config?.incomingAuth.issuers[0]?.clientSecret?.reveal()).toBe('hidden-one')
+  const [endpoint] = (config?.backends ?? []).map((backend) => backend.endpoint)
+  expect(endpoint?.kind === 'http' && revealed(endpoint.headers)).toEqual([['A', 'hidden-two']])
   expect(inspect(config, { depth: 20 }) + JSON.stringify(config)).not.toContain('hidden')
 })
 

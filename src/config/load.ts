@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
+import { publicUrlOf } from './authored-issuers.ts'
 import { type Environment, resolveBackends } from './backends.ts'
 import { backendNamesIn, check, duplicateBackends } from './check.ts'
 import { type Fault, fileError, warning } from './faults.ts'
 import { gatewayConfig, type GatewayConfig } from './gateway-config.ts'
+import { resolveIncoming } from './incoming.ts'
 import { readInputs, type Source } from './inputs.ts'
 import { merge } from './merge.ts'
 import { parseDocument, wholeFile } from './parse/document.ts'
@@ -22,7 +24,6 @@ import { refName } from './read/manifests/objects.ts'
 import { recognise, RECOGNISED } from './read/recognise.ts'
 import { readSnakeCase } from './read/snake-case.ts'
 import { readVmcp } from './read/vmcp-yaml.ts'
-import { incomingSecretFaults } from './incoming-secrets.ts'
 import { sealingKeys } from './sealing.ts'
 import { validate } from './validate.ts'
 
@@ -185,10 +186,12 @@ function conclude(
   // Beside faults of the shape a warning may only be their echo.
   faults.push(...checked.filter((fault) => fault.severity === 'error' || shape.faults.length === 0))
   const withheld = [...gathered.withheld, ...gathered.manifests.withheld]
-  const { backends, faults: backendFaults } = resolveBackends(root, value, withheld, environment)
+  const { incomingAuth, faults: incomingFaults } = resolveIncoming(root, value, environment)
+  const callers = { incomingAuth, publicUrl: publicUrlOf(value) }
+  const { backends, faults: backendFaults } = resolveBackends(root, value, withheld, environment, callers)
   const { keys, faults: keyFaults } = sealingKeys(root, value, environment.env)
-  faults.push(...backendFaults, ...keyFaults, ...incomingSecretFaults(root, value, environment.env))
-  const config = gatewayConfig(root, value, { backends, sealingKeys: keys, cwd: environment.cwd })
+  faults.push(...incomingFaults, ...backendFaults, ...keyFaults)
+  const config = gatewayConfig(root, value, { backends, sealingKeys: keys, ...callers, cwd: environment.cwd })
   if (backends.length === 0 && !faults.some((fault) => fault.severity === 'error')) {
     const hint =
       config.mode === 'dynamic' ? 'members of a group are discovered only in a cluster' : 'add some under backends'

@@ -1,6 +1,7 @@
+import { bothSpellings } from './both-spellings.ts'
 import { isPerCaller } from './caller-needs.ts'
+import type { CheckContext } from './check-context.ts'
 import { clientKeys, type ClientPrefix } from './credentials.ts'
-import { bothSpellings, type Look } from './look.ts'
 import type { Step } from './positions.ts'
 import type { AuthoredBackend } from './schema/backends.ts'
 import { type AuthoredStrategy, STRATEGY_BLOCKS, type StrategyType } from './schema/auth.ts'
@@ -12,24 +13,24 @@ interface Placed {
 }
 
 /** What strategies need of their own blocks and of their backends. */
-export function outgoingAuth(look: Look): void {
-  const { outgoingAuth: outgoing } = look.config
+export function outgoingAuth(context: CheckContext): void {
+  const { outgoingAuth: outgoing } = context.config
   const placed: Placed[] = Object.entries(outgoing?.backends ?? {}).map(([name, strategy]) => ({
     steps: ['outgoingAuth', 'backends', name],
     strategy,
   }))
   if (outgoing?.default) placed.push({ steps: ['outgoingAuth', 'default'], strategy: outgoing.default })
   for (const one of placed) {
-    blocks(one, look)
-    header(one, look)
-    addresses(one, look)
-    clients(one, look)
-    subjects(one, look)
+    blocks(one, context)
+    header(one, context)
+    addresses(one, context)
+    clients(one, context)
+    subjects(one, context)
   }
-  for (const [index, backend] of (look.config.backends ?? []).entries()) towards(backend, index, look)
+  for (const [index, backend] of (context.config.backends ?? []).entries()) towards(backend, index, context)
 }
 
-function blocks({ steps, strategy }: Placed, { error, keyError }: Look): void {
+function blocks({ steps, strategy }: Placed, { error, keyError }: CheckContext): void {
   const wanted = STRATEGY_BLOCKS[strategy.type]
   if (wanted !== undefined && wanted !== 'authorizationCode' && strategy[wanted] === undefined) {
     error(steps, `the type "${strategy.type}" needs ${wanted}`)
@@ -41,7 +42,7 @@ function blocks({ steps, strategy }: Placed, { error, keyError }: Look): void {
   }
 }
 
-function header({ steps, strategy: { headerInjection } }: Placed, { error }: Look): void {
+function header({ steps, strategy: { headerInjection } }: Placed, { error }: CheckContext): void {
   if (headerInjection && headerInjection.headerValue === undefined && headerInjection.headerValueEnv === undefined) {
     error([...steps, 'headerInjection'], 'headerInjection needs headerValueEnv or headerValue')
   }
@@ -56,7 +57,7 @@ const ADDRESSES: readonly (readonly [keyof AuthoredStrategy, string])[] = [
   ['authorizationCode', 'issuer'],
 ]
 
-function addresses({ steps, strategy }: Placed, { error }: Look): void {
+function addresses({ steps, strategy }: Placed, { error }: CheckContext): void {
   for (const [block, key] of ADDRESSES) {
     const text = (strategy[block] as Record<string, string | undefined> | undefined)?.[key]
     // One with references is looked at when they have been replaced.
@@ -74,7 +75,7 @@ const CLIENTS: readonly { block: keyof AuthoredStrategy; prefix: ClientPrefix; p
   { block: 'authorizationCode', prefix: '', proof: false },
 ]
 
-function clients({ steps, strategy }: Placed, { error, keyError }: Look): void {
+function clients({ steps, strategy }: Placed, { error, keyError }: CheckContext): void {
   for (const { block, prefix, proof } of CLIENTS) {
     const values = strategy[block]
     if (values === undefined) continue
@@ -99,7 +100,7 @@ function clients({ steps, strategy }: Placed, { error, keyError }: Look): void {
   }
 }
 
-function subjects({ steps, strategy: { tokenExchange, xaa } }: Placed, { warn }: Look): void {
+function subjects({ steps, strategy: { tokenExchange, xaa } }: Placed, { warn }: CheckContext): void {
   if (tokenExchange && tokenExchange.audience === undefined) {
     const message = 'without an audience the exchanged token may be good for other services too'
     warn([...steps, 'tokenExchange'], message, 'set audience')
@@ -112,20 +113,20 @@ function subjects({ steps, strategy: { tokenExchange, xaa } }: Placed, { warn }:
   }
 }
 
-function towards(backend: AuthoredBackend, index: number, look: Look): void {
-  const { backends, default: fallback } = look.config.outgoingAuth ?? {}
+function towards(backend: AuthoredBackend, index: number, context: CheckContext): void {
+  const { backends, default: fallback } = context.config.outgoingAuth ?? {}
   const own = backends && Object.hasOwn(backends, backend.name) ? backends[backend.name] : undefined
   const type: StrategyType = (own ?? fallback)?.type ?? 'unauthenticated'
   const process = processOf(backend)
   if (process !== undefined) {
     if (own === undefined || type === 'unauthenticated') return
     const message = `"${backend.name}" is ${process}: it is shown nothing`
-    look.warn(['outgoingAuth', 'backends', backend.name], message, 'give it what it needs through env')
+    context.warn(['outgoingAuth', 'backends', backend.name], message, 'give it what it needs through env')
     return
   }
-  if (backend.sharing === 'shared' && isPerCaller(look.config, type)) {
+  if (backend.sharing === 'shared' && isPerCaller(type, context.config.incomingAuth?.type === 'oidc')) {
     const message = `sharing: shared contradicts ${type}: callers show something of their own`
-    look.error(['backends', index, 'sharing'], message, 'leave sharing out')
+    context.error(['backends', index, 'sharing'], message, 'leave sharing out')
   }
 }
 

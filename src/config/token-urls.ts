@@ -1,10 +1,4 @@
-/** Whether a URL names this machine. */
-function isLoopback(url: URL): boolean {
-  const { hostname } = url
-  return (
-    hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || hostname.startsWith('127.')
-  )
-}
+import { isLoopbackUrl } from '../model/loopback.ts'
 
 /** What is wrong with an address to which secrets go; `undefined`: nothing. References must have been replaced. */
 export function tokenUrlFault(text: string): { message: string; hint: string } | undefined {
@@ -15,6 +9,6 @@ export function tokenUrlFault(text: string): { message: string; hint: string } |
   if (url.username !== '' || url.password !== '') {
     return { message: 'credentials in a URL', hint: 'write them as clientId and clientSecretEnv' }
   }
-  if (url.protocol === 'https:' || isLoopback(url)) return undefined
+  if (url.protocol === 'https:' || isLoopbackUrl(text)) return undefined
   return { message: `plain http would show secrets to the network: ${url.host}`, hint: 'use https' }
 }

@@ -3,11 +3,12 @@ import type { UpstreamRequest } from '../backends/leg.ts'
 import type { Call, Context, EntryCall, Outcome } from '../model/call.ts'
 import type { Entry } from '../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
+import { isSignInTool } from '../model/sign-in.ts'
 import { linksIn } from '../protocol/links.ts'
 import { paramHeaderMismatch, paramHeadersOf } from '../protocol/param-headers.ts'
 import { errorFor } from './backend-error.ts'
 import type { LinkMemory } from './catalogue/link-memory.ts'
-import { outcomeOf } from './outcome.ts'
+import { afterSignIn, outcomeOf } from './outcome.ts'
 import type { Parking } from './questions/parking.ts'
 import type { Resolver } from './catalogue/resolve.ts'
 import type { ToolCalls } from './tasks/tool-call.ts'
@@ -29,6 +30,7 @@ export async function callEntry(
   context: Context,
   { resolver, parking, links, toolCalls }: BackendCallParts,
 ): Promise<Outcome> {
+  if (isSignInTool(entry.definition)) return signIn(backend, context)
   const run = async (asked: UpstreamRequest): Promise<Outcome> => {
     const reply = call.kind === 'tool' ? callTool(backend, entry, asked, toolCalls) : backend.call(asked)
     const outcome = outcomeOf(await reply, context, backend.spec.id)
@@ -47,6 +49,12 @@ export async function callEntry(
       throw errorFor(again, context)
     })
   }
+}
+
+/** Throws `CONSENT_NEEDED` until the user has signed in. */
+async function signIn(backend: Backend, context: Context): Promise<Outcome> {
+  await backend.enter(context, context.signal)
+  return afterSignIn()
 }
 
 /** A modern client is asked by the answer to its request: a legacy backend's call waits for what it says. */

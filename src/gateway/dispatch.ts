@@ -65,13 +65,9 @@ export function dispatcher(parts: DispatchParts): Core {
   }
 
   /** Which backend a name leads to is no business of those who could not use it. */
-  async function late(call: EntryCall, context: Context): Promise<Entry | undefined> {
-    try {
-      return await resolver.late(call, context, context.signal)
-    } catch (error) {
-      if (gate && !gate.mightHave(call, context)) throw unknownEntry(call, context)
-      throw error
-    }
+  function late(call: EntryCall, context: Context): Promise<Entry | undefined> {
+    const mightHave = gate && ((backend: BackendId) => gate.mightHave(call, backend, context))
+    return resolver.late(call, context, context.signal, mightHave)
   }
 
   async function take(entry: Entry, call: EntryCall, context: Context): Promise<Outcome> {

@@ -44,7 +44,6 @@ export class Outbound {
     }
     const made = createCredentials(settings, {
       baseUrl: () => this.#pagesAt(settings.publicUrl),
-      environment: process.env,
       tell: (note) => this.#telemetry.emit('sign-in', note),
     })
     const credentials = { ...made, key }
@@ -67,13 +66,12 @@ export class Outbound {
 }
 
 function settingsOf(config: GatewayConfig, stateFolder: string | undefined): OutboundSettings {
-  const { incomingAuth, publicUrl, sealingKeys, outgoingAuth } = config
-  // Policies say nothing about who a caller is.
-  const { authz: _, ...identity } = incomingAuth
-  const { provider, path } = outgoingAuth.store ?? {}
+  const { incomingAuth, publicUrl, sealingKeys, tokenStore } = config
+  const { type, issuers } = incomingAuth
+  const { provider, path } = tokenStore
   const store: OutboundSettings['store'] =
     stateFolder === undefined || provider === 'memory'
       ? { provider: 'memory' }
       : { provider: 'file', path: path ?? join(stateFolder, 'credentials'), keyFile: join(stateFolder, 'sealing-key') }
-  return { incomingAuth: identity, sealingKeys, store, ...(publicUrl === undefined ? {} : { publicUrl }) }
+  return { incomingAuth: { type, issuers }, sealingKeys, store, ...(publicUrl === undefined ? {} : { publicUrl }) }
 }

@@ -25,3 +25,9 @@ export function outcomeOf(
     `backend "${backend}" answered with a result of the type ${type}, which the client has not said that it knows`,
   )
 }
+
+/** What a call comes to whose tool was only the way to a sign-in. */
+export function afterSignIn(): Outcome {
+  const text = 'The user has signed in. The list of tools has changed: look at it again.'
+  return { kind: 'result', value: { content: [{ type: 'text', text }] }, era: 'legacy' }
+}

@@ -1,4 +1,3 @@
-import type { GatewayConfig } from '../config/gateway-config.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -38,14 +37,10 @@ export function status(gateway: Gateway): JsonObject {
       name: backend.spec.id,
       health: backend.health,
       transport: TRANSPORTS[backend.spec.endpoint.kind],
-      auth_type: authType(config, backend.spec.id),
+      auth_type: backend.spec.authType ?? 'unauthenticated',
       mcp_revision: backend.revision ?? '',
     })),
   }
-}
-
-function authType({ outgoingAuth }: GatewayConfig, backend: string): string {
-  return (outgoingAuth.backends?.[backend] ?? outgoingAuth.default)?.type ?? 'unauthenticated'
 }
 
 const TRANSPORTS = { http: 'streamable-http', sse: 'sse', stdio: 'stdio', container: 'container' } as const

@@ -60,6 +60,8 @@ export interface BackendSpec {
   era: Era | 'auto'
   /** What it is shown besides fixed headers. */
   credential?: CredentialSpec
+  /** The strategy behind what it is shown, by its name in the configuration. Absent: `unauthenticated`. */
+  authType?: string
   /** Absent: perSession for stdio and for HTTP servers that keep sessions, else shared. */
   sharing?: 'perSession' | 'shared'
   /** Configured and switched off: never started, not missed by readiness. */

@@ -53,6 +53,19 @@ export type CredentialSpec =
       ifAsked?: boolean
     }
 
+/** Where each user signs in before calls are made: at the backend, or at the issuer of what callers show. */
+export function signInOf(spec: CredentialSpec): 'backend' | 'issuer' | undefined {
+  switch (spec.kind) {
+    case 'authorization_code':
+      return 'backend'
+    case 'id_jag':
+      return spec.subjectTokenType === 'id_token' ? 'issuer' : undefined
+    case 'client_credentials':
+    case 'token_exchange':
+      return undefined
+  }
+}
+
 /** What a backend is shown of whoever calls it: made in `auth/outbound` for one backend, used by its connections. */
 export interface Credential {
   /** Callers show something of their own: no connection and no list may serve two principals. */
@@ -72,6 +85,8 @@ export interface Credential {
    * returned function is called.
    */
   subscribe(listener: (principal: string | undefined) => void): () => void
+  /** Nobody uses it any more: nothing is heard of it after that. */
+  close(): void
 }
 
 export interface Refused {

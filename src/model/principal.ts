@@ -38,3 +38,21 @@ export function principalKey(principal: Principal): string {
 export function identityKey(issuer: string, subject: string, client: string | undefined): string {
   return JSON.stringify([issuer, subject, client ?? null])
 }
+
+/** Whom a key of `identityKey` stands for; `undefined`: it is no such key. */
+export function identityOf(key: string): { issuer: string; subject: string; client: string | undefined } | undefined {
+  const members = membersOf(key)
+  const [issuer, subject, client] = members
+  if (members.length !== 3 || typeof issuer !== 'string' || typeof subject !== 'string') return undefined
+  if (client !== null && typeof client !== 'string') return undefined
+  return { issuer, subject, client: client ?? undefined }
+}
+
+function membersOf(key: string): readonly unknown[] {
+  try {
+    const value = JSON.parse(key) as unknown
+    return Array.isArray(value) ? value : []
+  } catch {
+    return []
+  }
+}

@@ -1,3 +1,5 @@
+import type { Issuer } from './issuer.ts'
+
 /** Settings that rooms receive as slices. Produced by `config`, read everywhere; all times in milliseconds. */
 
 export interface ToolOverride {
@@ -74,6 +76,39 @@ export interface RateLimitSettings {
   perUser?: BucketSettings
   /** By shown name. */
   tools: ReadonlyMap<string, Pick<RateLimitSettings, 'shared' | 'perUser'>>
+}
+
+/** Who may connect. */
+export interface IncomingAuth {
+  type: 'anonymous' | 'local' | 'oidc'
+  /** The file says so itself, which opens listeners beyond loopback to anonymous callers. */
+  explicit: boolean
+  /** The catalogue is shown to clients without a token. */
+  publicDiscovery: boolean
+  /** `tokenFile`: absolute path of the file with the token that clients must show. */
+  local?: { tokenFile?: string }
+  /** With type `oidc` at least one, otherwise none. */
+  issuers: readonly Issuer[]
+  authz?: AuthzSettings
+}
+
+/** What a known client may see and do, as texts that are not read yet. */
+export interface AuthzSettings {
+  type: 'cedar' | 'none'
+  policies: readonly string[]
+  /** They decide nothing. */
+  trialPolicies?: readonly string[]
+  /** A JSON list of entities. */
+  entitiesJson?: string
+  groupClaimName?: string
+  roleClaimName?: string
+  groupEntityType?: string
+}
+
+/** Where the tokens of users who signed in are kept. `path`: absolute; absent: in the state folder. */
+export interface TokenStore {
+  provider: 'memory' | 'file'
+  path?: string
 }
 
 export interface SealingKey {

@@ -19,16 +19,17 @@ export interface Events {
     prompts: number
     ms: number
   }
-  /** It lets nobody in but its users: each sees what it offers to them. */
-  'backend.personal': { backend: BackendId; transport: Transport; ms: number }
+  /** It lets nobody in but its users. `page`: where the one user of this gateway signs in. */
+  'backend.personal': { backend: BackendId; transport: Transport; page: string | undefined; ms: number }
   'backend.failing': { backend: BackendId; transport: Transport; fault: BackendFault; retryInMs: number | undefined }
   'backend.stderr': { backend: BackendId; line: string }
   'backend.noise': { backend: BackendId; line: string }
   'backend.note': { backend: BackendId; message: string }
-  /** A user has to sign in to a backend, or has, or will not. `subject`: key of a principal, or `local`. */
+  /** A user has to sign in to a backend, or has, or will not; or signed out, and the tokens may still be good. `subject`: key of a principal, or `local`. */
   'sign-in':
     | { kind: 'sign-in-needed'; backend: string; subject: string }
     | { kind: 'sign-in-ended'; backend: string; subject: string; outcome: 'connected' | 'refused' | 'expired' }
+    | { kind: 'revocation-failed'; backend: string; subject: string; why: string }
   'catalogue.changed': {
     version: number
     tools: number

@@ -10,6 +10,17 @@ interface Sentence<Name extends EventName> {
   say: (data: Events[Name]) => string
 }
 
+function signInText(note: Events['sign-in']): string {
+  switch (note.kind) {
+    case 'sign-in-needed':
+      return 'sign-in needed'
+    case 'sign-in-ended':
+      return `sign-in ${note.outcome}`
+    case 'revocation-failed':
+      return `the tokens are forgotten but may still be good: ${note.why}`
+  }
+}
+
 /** Every sentence of the log, with its level. */
 const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'gateway.listening': { level: 'info', say: ({ url }) => `listening at ${url}` },
@@ -27,12 +38,13 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   },
   'backend.personal': {
     level: 'info',
-    say: (b) => `${b.backend}: ready over ${b.transport} for those who sign in, ${Math.round(b.ms)} ms`,
+    say: ({ backend, transport, page, ms }) =>
+      `${backend}: ready over ${transport} for those who sign in, ${Math.round(ms)} ms` +
+      (page === undefined ? '' : `; sign in with "vmcp auth login ${backend}", or at ${page}`),
   },
   'sign-in': {
     level: 'info',
-    say: (s) =>
-      `${s.backend}: ${s.kind === 'sign-in-needed' ? 'sign-in needed' : `sign-in ${s.outcome}`} (${s.subject})`,
+    say: (s) => `${s.backend}: ${signInText(s)} (${s.subject})`,
   },
   'backend.failing': {
     level: 'warn',

@@ -5,16 +5,17 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { createAuthenticator } from '../../src/auth/inbound/authenticator.ts'
-import type { AuthenticatorSettings } from '../../src/auth/inbound/settings.ts'
 import { guardedFetch } from '../../src/auth/net/guarded-fetch.ts'
 import { compilePolicies } from '../../src/auth/policy/compile.ts'
 import { decide } from '../../src/auth/policy/decide.ts'
 import type { PolicyRequest } from '../../src/auth/policy/request.ts'
 import type { GatewayError } from '../../src/model/errors.ts'
 import { ANONYMOUS } from '../../src/model/principal.ts'
+import { Secret } from '../../src/model/secret.ts'
 import { didYouMean } from '../../src/config/nearest.ts'
 import { isObject, type JsonObject } from '../../src/model/json.ts'
 import { messageOf, openRaw, requestBytes, type RawResponse } from '../support/raw-http.ts'
+import { issuerOf } from '../support/oidc/issuer.ts'
 import { signingKey } from '../support/oidc/signing.ts'
 import { ADDRESSES, type AddressAttack } from './attacks/addresses.ts'
 import { BODIES } from './attacks/bodies.ts'
@@ -214,17 +215,18 @@ async function whyRefused(row: AddressAttack, trap: Trap): Promise<{ text: strin
       publicUrl: RESOURCE,
       incomingAuth: {
         type: 'oidc',
-        oidc: {
-          issuer,
-          insecureAllowHttp: row.development ?? false,
-          jwksAllowPrivateIp: row.development ?? false,
-          clientId: 'gateway',
-          clientSecretEnv: 'SECRET',
-        },
-      } as AuthenticatorSettings['incomingAuth'],
+        issuers: [
+          issuerOf(issuer, {
+            audiences: [RESOURCE],
+            allowHttp: row.development ?? false,
+            allowPrivate: row.development ?? false,
+            clientId: 'gateway',
+            clientSecret: new Secret(CLIENT_SECRET),
+          }),
+        ],
+      },
     },
     {
-      environment: { SECRET: CLIENT_SECRET },
       fetch: async (url, options) =>
         row.of !== 'discovery' && url === `${issuer}/.well-known/openid-configuration`
           ? document

@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Authenticator, createAuthenticator } from '../../src/auth/inbound/authenticator.ts'
-import type { IssuerBlock } from '../../src/auth/inbound/settings.ts'
 import { GatewayError } from '../../src/model/errors.ts'
+import type { Issuer } from '../../src/model/issuer.ts'
 import type { Identified } from '../../src/model/principal.ts'
+import { Secret } from '../../src/model/secret.ts'
 import { selfSigned } from '../support/oidc/certificate.ts'
+import { issuerOf } from '../support/oidc/issuer.ts'
 import { type RunningProvider, startProvider } from '../support/oidc/provider.ts'
 import { hmacSigned, signingKey, tampered, unsigned } from '../support/oidc/signing.ts'
 
 const RESOURCE = 'https://mcp.example/mcp'
 const ELSEWHERE = 'https://other.example/mcp'
-const LOOPBACK = { insecureAllowHttp: true, jwksAllowPrivateIp: true }
+const LOOPBACK = { allowHttp: true, allowPrivate: true }
 
 let provider: RunningProvider
 beforeAll(async () => {
@@ -27,12 +29,12 @@ afterEach(() => {
 })
 
 /** A door for the tokens of the provider; `clock.ahead` moves its clock by milliseconds. */
-function door(block: Partial<IssuerBlock> = {}, issuer: string = provider.issuer) {
+function door(more: Partial<Issuer> = {}, name: string = provider.issuer) {
   const clock = { ahead: 0 }
-  const oidc = { issuer, ...LOOPBACK, ...block }
+  const issuer = issuerOf(name, { audiences: [RESOURCE], ...LOOPBACK, ...more })
   const authenticator = createAuthenticator(
-    { name: 'vmcp', publicUrl: RESOURCE, incomingAuth: { type: 'oidc', explicit: true, oidc } },
-    { environment: { SECRET: provider.client.secret }, now: () => Date.now() + clock.ahead },
+    { name: 'vmcp', publicUrl: RESOURCE, incomingAuth: { type: 'oidc', issuers: [issuer] } },
+    { now: () => Date.now() + clock.ahead },
   )
   opened.push(authenticator)
   const enter = async (token: string) => (await authenticator.authenticate(`Bearer ${token}`)) as Identified
@@ -120,7 +122,10 @@ test('rotation: new keys are found at once, withdrawn ones cease to count', asyn
 
 test('opaque tokens: introspected, believed for a minute, refused after revocation', async () => {
   provider.resources.set(RESOURCE, { format: 'opaque', scope: 'mcp' })
-  const { clock, enter, refusal } = door({ clientId: provider.client.id, clientSecretEnv: 'SECRET' })
+  const { clock, enter, refusal } = door({
+    clientId: provider.client.id,
+    clientSecret: new Secret(provider.client.secret),
+  })
   const token = await provider.userToken(RESOURCE, 'alice', 'mcp')
   expect(await enter(token)).toMatchObject({ id: 'alice', scopes: ['mcp'], claims: { active: true } })
   await provider.revoke(token)
@@ -225,8 +230,8 @@ test('made-up kids do not turn the gateway against its issuer', async () => {
 
 test('plain http and private addresses only when they are named', async () => {
   const token = await sign()
-  for (const block of [{ insecureAllowHttp: false }, { jwksAllowPrivateIp: false }]) {
-    const error = await door(block).refusal(token)
+  for (const strict of [{ allowHttp: false }, { allowPrivate: false }]) {
+    const error = await door(strict).refusal(token)
     expect(error).toMatchObject({ code: 'ISSUER_UNREACHABLE', challenge: undefined })
     expect(error.message).not.toContain('127.0.0.1')
   }
@@ -235,14 +240,14 @@ test('plain http and private addresses only when they are named', async () => {
 test('an issuer with an authority of its own, over https', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-oidc-'))
   const tls = selfSigned()
-  const caBundlePath = join(folder, 'ca.pem')
-  writeFileSync(caBundlePath, tls.cert)
+  const caFile = join(folder, 'ca.pem')
+  writeFileSync(caFile, tls.cert)
   const secure = await startProvider(tls)
   try {
     const token = await secure.keys.get('EdDSA')!.mint({ ...claims(), iss: secure.issuer })
-    const { enter } = door({ insecureAllowHttp: false, caBundlePath }, secure.issuer)
+    const { enter } = door({ allowHttp: false, caFile }, secure.issuer)
     expect(await enter(token)).toMatchObject({ issuer: secure.issuer, id: 'alice' })
-    const error = await door({ insecureAllowHttp: false }, secure.issuer).refusal(token)
+    const error = await door({ allowHttp: false }, secure.issuer).refusal(token)
     expect(error.code).toBe('ISSUER_UNREACHABLE')
     expect(error.detail).toContain('DEPTH_ZERO_SELF_SIGNED_CERT')
   } finally {

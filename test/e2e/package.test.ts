@@ -14,7 +14,16 @@ import { waitFor } from '../support/processes.ts'
 import { ECHO_TOOL } from '../support/script.ts'
 
 /** The direct dependencies. */
-const NAMED = ['@cedar-policy/cedar-wasm', 'jose', 'cross-spawn', 'jsonc-parser', 'oauth4webapi', 'undici', 'yaml', 'zod']
+const NAMED = [
+  '@cedar-policy/cedar-wasm',
+  'jose',
+  'cross-spawn',
+  'jsonc-parser',
+  'oauth4webapi',
+  'undici',
+  'yaml',
+  'zod',
+]
 /** What they pull in: all of it belongs to cross-spawn. */
 const PULLED_IN = ['isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
 

@@ -2,6 +2,7 @@ import type { NativeLists } from '../../model/backend.ts'
 import type { ListKind } from '../../model/catalogue.ts'
 import type { BackendId } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
+import { isSignInTool } from '../../model/sign-in.ts'
 import type { Contribution } from '../contribution.ts'
 import { KINDS } from '../kinds.ts'
 import { pinKey, type Lock, type Pinned } from './lock.ts'
@@ -38,6 +39,7 @@ function admitted(contribution: Contribution, lock: Lock, withheld: Withheld[]):
   const filtered = (list: ListKind): readonly JsonObject[] => {
     const { kind, key } = KINDS[list]
     return lists[list].filter((definition) => {
+      if (isSignInTool(definition)) return true
       const hash = hashOf(list, definition)
       // Broken ones are left out by whoever builds the catalogue, who also says so.
       if (hash === undefined) return true

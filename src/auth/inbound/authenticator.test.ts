@@ -3,18 +3,20 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
+import { issuerOf } from '../../../test/support/oidc/issuer.ts'
 import { GatewayError } from '../../model/errors.ts'
+import type { Issuer } from '../../model/issuer.ts'
 import { ANONYMOUS } from '../../model/principal.ts'
 import { createAuthenticator } from './authenticator.ts'
 import { localPrincipal } from './local.ts'
-import type { AuthenticatorSettings, IssuerBlock } from './settings.ts'
+import type { AuthenticatorSettings } from './settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vmcp-local-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const local = (tokenFile?: string): AuthenticatorSettings => ({
   name: 'vmcp',
-  incomingAuth: { type: 'local', explicit: true, ...(tokenFile === undefined ? {} : { local: { tokenFile } }) },
+  incomingAuth: { type: 'local', issuers: [], ...(tokenFile === undefined ? {} : { local: { tokenFile } }) },
 })
 
 const refused = (work: () => unknown): GatewayError => {
@@ -30,9 +32,9 @@ test('anonymous lets everybody in and has no metadata', () => {
   const settings: AuthenticatorSettings = {
     name: 'vmcp',
     publicUrl: 'https://mcp.example/mcp',
-    incomingAuth: { type: 'anonymous', explicit: false },
+    incomingAuth: { type: 'anonymous', issuers: [] },
   }
-  const authenticator = createAuthenticator(settings, { environment: {} })
+  const authenticator = createAuthenticator(settings)
   expect(authenticator.authenticate(undefined)).toBe(ANONYMOUS)
   expect(authenticator.authenticate('Bearer whatever')).toBe(ANONYMOUS)
   expect(authenticator.metadata()).toBeUndefined()
@@ -40,13 +42,13 @@ test('anonymous lets everybody in and has no metadata', () => {
 
 test('a local token is made once, kept for its owner alone, and found again', () => {
   const stateFolder = join(folder, 'state', 'vmcp')
-  const first = createAuthenticator(local(), { environment: {}, stateFolder })
+  const first = createAuthenticator(local(), { stateFolder })
   const file = join(stateFolder, 'local-token')
   expect(first.local).toMatchObject({ file, made: true, exposed: false })
   expect(statSync(file).mode & 0o777).toBe(0o600)
   const token = readFileSync(file, 'utf8').trim()
   expect(token).toMatch(/^[\w-]{43}$/u)
-  const second = createAuthenticator(local(), { environment: {}, stateFolder })
+  const second = createAuthenticator(local(), { stateFolder })
   expect(second.local).toMatchObject({ file, made: false })
   expect(second.authenticate(`Bearer ${token}`)).toMatchObject({
     kind: 'identified',
@@ -57,13 +59,13 @@ test('a local token is made once, kept for its owner alone, and found again', ()
 })
 
 test('without a folder the token lives in memory', () => {
-  const { local: made, authenticate } = createAuthenticator(local(), { environment: {} })
+  const { local: made, authenticate } = createAuthenticator(local())
   expect(made).toMatchObject({ file: undefined, made: true })
   expect(authenticate(`Bearer ${made?.token.reveal()}`)).toMatchObject({ kind: 'identified' })
 })
 
 test('other tokens, and none, are refused', () => {
-  const { authenticate } = createAuthenticator(local(), { environment: {} })
+  const { authenticate } = createAuthenticator(local())
   const message = 'the token is not known'
   const challenge = `Bearer error="invalid_token", error_description="${message}"`
   for (const token of ['x', 'x'.repeat(43), 'x'.repeat(100_000), 'ü']) {
@@ -80,7 +82,7 @@ test('a given token counts, and a changed one without a restart', () => {
   const file = join(folder, 'given')
   writeFileSync(file, 'first\n', { mode: 0o600 })
   let time = 0
-  const { authenticate } = createAuthenticator(local(file), { environment: {}, now: () => time })
+  const { authenticate } = createAuthenticator(local(file), { now: () => time })
   void authenticate('Bearer first')
   writeFileSync(file, 'second-token\n')
   time += 1000
@@ -95,43 +97,36 @@ test('a file that cannot hold a token is named, one that others may read is told
   const file = join(folder, 'odd')
   for (const text of ['', '\n', 'two words', 'a\nb', 'ü']) {
     writeFileSync(file, text, { mode: 0o600 })
-    expect(() => createAuthenticator(local(file), { environment: {} })).toThrow(`${file} holds no token`)
+    expect(() => createAuthenticator(local(file))).toThrow(`${file} holds no token`)
   }
-  expect(() => createAuthenticator(local(folder), { environment: {} })).toThrow('EISDIR')
+  expect(() => createAuthenticator(local(folder))).toThrow('EISDIR')
   writeFileSync(file, 'token')
   chmodSync(file, 0o644)
-  expect(createAuthenticator(local(file), { environment: {} }).local).toMatchObject({ exposed: true })
+  expect(createAuthenticator(local(file)).local).toMatchObject({ exposed: true })
   const nowhere = join(file, 'below')
-  expect(() => createAuthenticator(local(nowhere), { environment: {} })).toThrow('ENOTDIR')
+  expect(() => createAuthenticator(local(nowhere))).toThrow('ENOTDIR')
   expect(existsSync(nowhere)).toBe(false)
 })
 
 test('the command line is the same principal as who shows the token', () => {
-  const { local: made, authenticate } = createAuthenticator(local(), { environment: {} })
+  const { local: made, authenticate } = createAuthenticator(local())
   const shown = authenticate(`Bearer ${made?.token.reveal()}`)
   expect(localPrincipal(userInfo().username)).toMatchObject({ key: (shown as { key: string }).key })
 })
 
-test('oidc without what it needs is refused', () => {
-  const settings: AuthenticatorSettings = { name: 'vmcp', incomingAuth: { type: 'oidc', explicit: true } }
-  expect(() => createAuthenticator(settings, { environment: {} })).toThrow('incomingAuth.oidc')
-  const issuer = 'https://id.example'
-  const withOidc = (oidc: IssuerBlock, publicUrl?: string) => () =>
-    createAuthenticator(
-      {
-        name: 'vmcp',
-        ...(publicUrl === undefined ? {} : { publicUrl }),
-        incomingAuth: { type: 'oidc', explicit: true, oidc },
-      },
-      { environment: {} },
-    )
-  expect(withOidc({ issuer })).toThrow('audience')
-  expect(withOidc({ issuer, audience: '' })).toThrow('audience')
-  expect(withOidc({ issuer: 'id.example', audience: 'x' })).toThrow('no URL')
-  expect(withOidc({ issuer }, 'mcp.example')).toThrow('publicUrl')
-  expect(withOidc({ issuer }, 'https://mcp.example/#x')).toThrow('publicUrl')
-  for (const scope of ['a b', 'a"', 'a\nb', '']) {
-    expect(withOidc({ issuer, audience: 'x', requiredScopes: [scope] })).toThrow('scope')
-  }
-  expect(withOidc({ issuer, audience: 'x' })().metadata()).toBeUndefined()
+test('oidc without what it needs is refused, also when no file says it', () => {
+  const withOidc = (issuers: readonly Issuer[], publicUrl?: string) => () =>
+    createAuthenticator({
+      name: 'vmcp',
+      ...(publicUrl === undefined ? {} : { publicUrl }),
+      incomingAuth: { type: 'oidc', issuers },
+    })
+  const issuer = issuerOf('https://id.example', { audiences: ['x'] })
+  expect(withOidc([])).toThrow('incomingAuth.oidc')
+  expect(withOidc([{ ...issuer, audiences: [] }])).toThrow('audience')
+  expect(withOidc([issuer, issuer])).toThrow('listed twice')
+  expect(withOidc([{ ...issuer, name: 'id.example' }])).toThrow('no URL (id.example)')
+  expect(withOidc([issuer], 'mcp.example')).toThrow('publicUrl')
+  expect(withOidc([issuer], 'https://mcp.example/#x')).toThrow('publicUrl')
+  expect(withOidc([issuer])().metadata()).toBeUndefined()
 })

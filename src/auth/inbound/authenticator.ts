@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { ANONYMOUS, type Principal } from '../../model/principal.ts'
+import type { IssuerNote } from '../issuer/key-source.ts'
 import { type GuardedFetch, guardedFetch } from '../net/guarded-fetch.ts'
-import type { IssuerNote } from './key-source.ts'
 import { createLocalDoor, type LocalToken, localToken, userName } from './local.ts'
 import { metadataUrl, protectedResource, type ProtectedResourceMetadata } from './metadata.ts'
 import { createTokenDoor } from './oidc.ts'
-import { type AuthenticatorSettings, blocks, readIssuers } from './settings.ts'
+import { type AuthenticatorSettings, soundIssuers } from './settings.ts'
 
 /** Says who is asking. */
 export interface Authenticator {
@@ -23,8 +23,6 @@ export interface Authenticator {
 }
 
 export interface AuthenticatorDeps {
-  /** For secrets that are named by variable. */
-  environment: Readonly<Record<string, string | undefined>>
   /** Where a local token is kept that has no `tokenFile`; absent: it is not kept. */
   stateFolder?: string
   tell?: (note: IssuerNote) => void
@@ -34,7 +32,7 @@ export interface AuthenticatorDeps {
 }
 
 /** Contacts nobody until the first token comes. Throws an `Error` for settings that cannot be used. */
-export function createAuthenticator(settings: AuthenticatorSettings, deps: AuthenticatorDeps): Authenticator {
+export function createAuthenticator(settings: AuthenticatorSettings, deps: AuthenticatorDeps = {}): Authenticator {
   switch (settings.incomingAuth.type) {
     case 'anonymous':
       return { authenticate: () => ANONYMOUS, metadata: () => undefined, local: undefined, close() {} }
@@ -55,9 +53,10 @@ function localAuthenticator({ incomingAuth }: AuthenticatorSettings, deps: Authe
 function oidcAuthenticator(settings: AuthenticatorSettings, deps: AuthenticatorDeps): Authenticator {
   const { publicUrl, name } = settings
   const { tell = () => {}, now = Date.now, fetch = guardedFetch } = deps
-  const issuers = readIssuers(settings, deps.environment)
+  const issuers = soundIssuers(settings)
   const required = [...new Set(issuers.flatMap(({ requiredScopes }) => requiredScopes))]
-  const advertised = [...new Set([...advertisedScopes(settings), ...required])]
+  const scopes = issuers.flatMap((issuer) => issuer.scopes)
+  const advertised = [...new Set([...(scopes.length > 0 ? scopes : ['openid']), ...required])]
   const closing = new AbortController()
   const door = createTokenDoor(
     issuers,
@@ -86,9 +85,4 @@ function oidcAuthenticator(settings: AuthenticatorSettings, deps: AuthenticatorD
       door.forget()
     },
   }
-}
-
-function advertisedScopes({ incomingAuth }: AuthenticatorSettings): readonly string[] {
-  const scopes = blocks(incomingAuth).flatMap((block) => block.scopes ?? [])
-  return scopes.length > 0 ? scopes : ['openid']
 }

@@ -1,5 +1,5 @@
+import type { Issuer } from '../../model/issuer.ts'
 import { isDeep, type JsonObject, type JsonValue } from '../../model/json.ts'
-import type { Issuer } from './settings.ts'
 import { Unproven } from './refusals.ts'
 
 /** Clocks of issuers may be this much ahead of ours, and this much behind where an expiry is concerned. */

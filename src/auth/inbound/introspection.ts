@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../model/json.ts'
+import { createSemaphore } from '../concurrency/semaphore.ts'
+import type { IssuerAccess } from '../issuer/access.ts'
+import { unreachable } from '../issuer/unreachable.ts'
+import { clientAuthentications } from '../net/client-authentication.ts'
 import { FetchRefused } from '../net/guarded-fetch.ts'
-import type { Discovery } from './discovery.ts'
-import type { IssuerDocuments } from './issuer-documents.ts'
-import { createQueue } from './queue.ts'
-import { Unproven, unreachable } from './refusals.ts'
-import type { Issuer } from './settings.ts'
+import { Unproven } from './refusals.ts'
 
 /**
  * What the issuer says about an opaque token; `wasGood`: it has said before that it is active. Throws `Unproven`, and
@@ -15,31 +15,40 @@ export type Introspect = (token: string, wasGood: boolean) => Promise<JsonObject
 /** Made-up tokens must not turn us against the issuer, nor keep those that are new and good from being asked about. */
 const LIMITS = { atOnce: 64, waiting: 256, patienceMs: 5000 }
 
+/** RFC 8414 section 2. */
+const DEFAULT_METHODS = ['client_secret_basic']
+
 /**
  * RFC 7662. `discovers`: the endpoint may come from discovery. It must not with several issuers, because then an
  * opaque token could be shown to somebody who did not issue it.
  */
 export function createIntrospection(
-  issuer: Issuer,
-  documents: IssuerDocuments,
-  discovery: Discovery,
+  { issuer, documents, discovery }: IssuerAccess,
   discovers: boolean,
+  now: () => number,
 ): Introspect | undefined {
-  const found = discovers && issuer.clientId !== undefined && issuer.clientSecret !== undefined
-  if (issuer.introspectionUrl === undefined && !found) return undefined
-  const inTurn = createQueue(LIMITS, () => unreachable(`${issuer.name}: too many introspections at a time`))
+  const { name, introspectionUrl, clientId, clientSecret } = issuer
+  const found = discovers && clientId !== undefined && clientSecret !== undefined
+  if (introspectionUrl === undefined && !found) return undefined
+  const client = clientId === undefined ? undefined : { id: clientId, ...(clientSecret && { secret: clientSecret }) }
+  const inTurn = createSemaphore(LIMITS, () => unreachable(`${name}: too many introspections at a time`))
 
   async function ask(token: string): Promise<JsonObject> {
     const { url, methods } = await endpoint()
     const form = new URLSearchParams({ token, token_type_hint: 'access_token' })
-    return documents.post(url, 'the introspection', credentials(issuer, methods, form), form)
+    const headers = new Headers()
+    const [authenticate] = clientAuthentications({ client, methods, audience: name }, now)
+    await authenticate(form, headers)
+    return documents.post(url, 'the introspection', Object.fromEntries(headers), form)
   }
 
   async function endpoint(): Promise<{ url: string; methods: readonly string[] }> {
-    if (issuer.introspectionUrl !== undefined) return { url: issuer.introspectionUrl, methods: ['client_secret_basic'] }
-    const { introspectionUrl: url, introspectionMethods: methods } = await discovery.document()
-    if (url === undefined) throw new Unproven('opaque')
-    return { url, methods }
+    if (introspectionUrl !== undefined) return { url: introspectionUrl, methods: DEFAULT_METHODS }
+    const document = await discovery.document()
+    const url = document['introspection_endpoint']
+    const methods = document['introspection_endpoint_auth_methods_supported']
+    if (typeof url !== 'string') throw new Unproven('opaque')
+    return { url, methods: Array.isArray(methods) ? methods.map(String) : DEFAULT_METHODS }
   }
 
   return async (token, wasGood) => {
@@ -48,29 +57,8 @@ export function createIntrospection(
       if (claims['active'] !== true) throw new Unproven('inactive')
       return claims
     } catch (error) {
-      if (error instanceof FetchRefused) throw unreachable(`${issuer.name}: ${error.message}`)
+      if (error instanceof FetchRefused) throw unreachable(`${name}: ${error.message}`)
       throw error
     }
   }
 }
-
-/** Headers; what belongs into the body is added to `form` (RFC 6749 section 2.3.1). */
-function credentials(
-  { clientId, clientSecret }: Issuer,
-  methods: readonly string[],
-  form: URLSearchParams,
-): Readonly<Record<string, string>> {
-  if (clientId === undefined) return {}
-  if (
-    clientSecret === undefined ||
-    (!methods.includes('client_secret_basic') && methods.includes('client_secret_post'))
-  ) {
-    form.set('client_id', clientId)
-    if (clientSecret) form.set('client_secret', clientSecret.reveal())
-    return {}
-  }
-  const pair = `${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
-}
-
-const formEncoded = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)

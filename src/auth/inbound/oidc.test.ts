@@ -4,17 +4,19 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { issuerOf } from '../../../test/support/oidc/issuer.ts'
 import { fetchFrom, scriptedIssuer, type ScriptedIssuer } from '../../../test/support/oidc/scripted-issuer.ts'
 import { hmacSigned, type SigningKey, signingKey, tampered, unsigned } from '../../../test/support/oidc/signing.ts'
 import { GatewayError } from '../../model/errors.ts'
+import type { Issuer } from '../../model/issuer.ts'
 import type { Identified } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
+import { readJwt } from '../issuer/jwt.ts'
+import type { IssuerNote } from '../issuer/key-source.ts'
+import { fittingKeys, readKeySet } from '../issuer/keys.ts'
 import { type GuardedFetch, guardedFetch } from '../net/guarded-fetch.ts'
 import { createAuthenticator } from './authenticator.ts'
-import type { IssuerNote } from './key-source.ts'
-import { readJwt } from './jwt.ts'
-import { fittingKeys, readKeySet } from './keys.ts'
-import { type AuthenticatorSettings, type IssuerBlock, readIssuers } from './settings.ts'
+import type { AuthenticatorSettings } from './settings.ts'
 import { verifyJwt } from './verify.ts'
 
 const ISSUER = 'https://id.example'
@@ -30,20 +32,18 @@ const curve = await signingKey('ES256', 'c1')
 const CLAIMS = { iss: ISSUER, aud: RESOURCE, sub: 'alice', client_id: 'app', exp: SECONDS + 3600, iat: SECONDS }
 
 function bench(
-  blocks: Partial<IssuerBlock>[] = [{}],
+  trusted: Partial<Issuer>[] = [{}],
   issuers: ScriptedIssuer[] = [scriptedIssuer(ISSUER, rsa)],
   elsewhere?: GuardedFetch,
 ) {
   const clock = { now: START }
   const notes: IssuerNote[] = []
-  const oidc = blocks.map((block) => ({ issuer: ISSUER, ...block }))
   const settings: AuthenticatorSettings = {
     name: 'engineering',
     publicUrl: RESOURCE,
-    incomingAuth: { type: 'oidc', explicit: true, oidc },
+    incomingAuth: { type: 'oidc', issuers: trusted.map((one) => issuerOf(ISSUER, { audiences: [RESOURCE], ...one })) },
   }
   const authenticator = createAuthenticator(settings, {
-    environment: { CLIENT_SECRET: 's3cret:/' },
     fetch: fetchFrom(issuers, elsewhere),
     now: () => clock.now,
     tell: (note) => notes.push(note),
@@ -348,10 +348,7 @@ test('a key set that moves is found again', async () => {
 test('a key that was withdrawn while a signature was checked counts no more', async () => {
   const keys = readKeySet({ keys: [{ ...rsa.publicJwk }] }, []) ?? []
   const keySource = { keys: async () => keys, askAgain: async () => keys, touch() {} }
-  const issuer = readIssuers(
-    { name: 'vmcp', publicUrl: RESOURCE, incomingAuth: { type: 'oidc', explicit: true, oidc: { issuer: ISSUER } } },
-    {},
-  )[0]!
+  const issuer = issuerOf(ISSUER, { audiences: [RESOURCE] })
   const trusted = { issuer, keySource, introspect: undefined, challenge: { metadataUrl: undefined, scopes: [] } }
   const jwt = readJwt(await rsa.mint(CLAIMS))!
   const verification = verifyJwt(jwt, trusted, [], () => START)
@@ -409,9 +406,9 @@ test('required scopes: the whole set is named for a step-up', async () => {
 
 test('documents that need a token of their own get the one in the file, and introspection does not', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-keys-'))
-  const jwksAuthTokenPath = join(folder, 'token')
-  writeFileSync(jwksAuthTokenPath, 'of-the-cluster\n')
-  const { enter, issuer } = bench([{ jwksAuthTokenPath, introspectionUrl: `${ISSUER}/introspect` }])
+  const bearerFile = join(folder, 'token')
+  writeFileSync(bearerFile, 'of-the-cluster\n')
+  const { enter, issuer } = bench([{ bearerFile, introspectionUrl: `${ISSUER}/introspect` }])
   await enter(await rsa.mint(CLAIMS))
   expect(issuer.last?.headers).toEqual({ authorization: 'Bearer of-the-cluster' })
   issuer.introspections.set('abc', OPAQUE)
@@ -421,7 +418,7 @@ test('documents that need a token of their own get the one in the file, and intr
 })
 
 test('files that cannot be read are told without their contents or places', async () => {
-  const { refusal } = bench([{ caBundlePath: '/nowhere/ca.pem' }])
+  const { refusal } = bench([{ caFile: '/nowhere/ca.pem' }])
   const error = await refusal(await rsa.mint(CLAIMS))
   expect(error).toMatchObject({
     code: 'ISSUER_UNREACHABLE',
@@ -442,7 +439,7 @@ test.each(['file:///etc/passwd', 'https://169.254.169.254/keys', 'https://[::1]/
 const OPAQUE = { active: true, sub: 'alice', client_id: 'app', aud: RESOURCE, exp: SECONDS + 600, scope: 'mcp' }
 
 test('opaque tokens are introspected, with credentials, and believed for 60 s', async () => {
-  const { clock, enter, issuer, refusal } = bench([{ clientId: 'gate way', clientSecretEnv: 'CLIENT_SECRET' }])
+  const { clock, enter, issuer, refusal } = bench([{ clientId: 'gate way', clientSecret: new Secret('s3cret:/') }])
   issuer.introspections.set('abc', OPAQUE)
   expect(await enter('abc')).toMatchObject({ id: 'alice', client: 'app', scopes: ['mcp'], expiresAt: START + 630_000 })
   expect(issuer.last).toMatchObject({ method: 'POST', body: 'token=abc&token_type_hint=access_token' })
@@ -522,11 +519,15 @@ test('made-up opaque tokens wait for each other; new ones do so too, and those t
 })
 
 const SECOND = 'https://login.example/tenant'
-const two = (first: Partial<IssuerBlock>, second: Partial<IssuerBlock>, ...keys: SigningKey[]) =>
-  bench([first, { issuer: SECOND, ...second }], [scriptedIssuer(ISSUER, rsa), scriptedIssuer(SECOND, ...keys)])
+const two = (first: Partial<Issuer>, second: Partial<Issuer>, ...keys: SigningKey[]) =>
+  bench([first, { name: SECOND, ...second }], [scriptedIssuer(ISSUER, rsa), scriptedIssuer(SECOND, ...keys)])
 
 test('of several issuers each vouches for its own subjects only', async () => {
-  const { authenticator, enter, refusal } = two({ subjectPrefix: 'a:' }, { subjectPrefix: 'b:', audience: 'x' }, curve)
+  const { authenticator, enter, refusal } = two(
+    { subjectPrefix: 'a:' },
+    { subjectPrefix: 'b:', audiences: ['x'] },
+    curve,
+  )
   const theirs = { ...CLAIMS, iss: SECOND, aud: 'x' }
   const [first, second] = [await enter(await rsa.mint(CLAIMS)), await enter(await curve.mint(theirs))]
   expect([first.id, second.id]).toEqual(['a:alice', 'b:alice'])
@@ -545,10 +546,9 @@ test('a subject cannot be made to read as somebody of another issuer', async () 
 
 test('settings that would confuse or leak are refused', () => {
   expect(() => two({}, {})).toThrow('subjectPrefix')
-  expect(() => bench([{}, { subjectPrefix: 'b:' }])).toThrow('named twice')
+  expect(() => bench([{}, { subjectPrefix: 'b:' }])).toThrow('listed twice')
   const url = { introspectionUrl: 'https://x.example' }
   expect(() => two(url, { ...url, subjectPrefix: 'b:' })).toThrow('introspectionUrl')
-  expect(() => bench([{ clientSecretEnv: 'NOT_SET' }])).toThrow('NOT_SET')
 })
 
 test('nothing of a token shows in what is thrown or kept', async () => {
@@ -611,7 +611,7 @@ test('closing breaks off what is under way, forgets tokens, and blames nobody', 
   expect(notes.map(({ kind }) => kind)).toEqual(['issuer-ready'])
 })
 
-test('the cost of a token that was seen', async () => {
+test('a token that was seen costs less than 20 microseconds', async () => {
   const { authenticator, enter } = bench()
   const token = await rsa.mint({
     ...CLAIMS,
@@ -627,5 +627,5 @@ test('the cost of a token that was seen', async () => {
   const before = process.cpuUsage()
   round(100_000)
   const { user, system } = process.cpuUsage(before)
-  console.log(`cached token of ${token.length} characters: ${((user + system) / 100_000).toFixed(2)} us CPU`)
+  expect((user + system) / 100_000).toBeLessThan(20)
 })

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
 import { GatewayError } from '../../model/errors.ts'
+import type { Issuer } from '../../model/issuer.ts'
 import type { Identified } from '../../model/principal.ts'
+import type { AccessParts } from '../issuer/access.ts'
+import { readJwt, type UncheckedJwt } from '../issuer/jwt.ts'
 import { bearerToken, checkSyntax } from './bearer.ts'
-import { readJwt, type UncheckedJwt } from './jwt.ts'
 import { type ChallengeSource, insufficientScope, invalidToken, noToken, Unproven } from './refusals.ts'
-import type { Issuer } from './settings.ts'
 import { createTokenCache, type Verified } from './token-cache.ts'
-import { trust, type TrustParts } from './trusted.ts'
+import { trust } from './trusted.ts'
 import { verifyJwt, verifyOpaque } from './verify.ts'
 
 /** Access tokens of one or several issuers. */
@@ -17,7 +18,7 @@ export interface TokenDoor {
 }
 
 /** `general`: the challenge when it is not known whose token is meant. */
-export function createTokenDoor(issuers: readonly Issuer[], general: ChallengeSource, parts: TrustParts): TokenDoor {
+export function createTokenDoor(issuers: readonly Issuer[], general: ChallengeSource, parts: AccessParts): TokenDoor {
   const { now } = parts
   const trusted = new Map(
     issuers.map((issuer) => {

@@ -59,13 +59,6 @@ export function insufficientScope(source: ChallengeSource): GatewayError<'SCOPE_
   return new GatewayError('SCOPE_MISSING', text, { challenge: challenge(source, 'insufficient_scope', text) })
 }
 
-/** `detail` is for the log. */
-export function unreachable(detail: string): GatewayError<'ISSUER_UNREACHABLE'> {
-  return new GatewayError('ISSUER_UNREACHABLE', 'tokens cannot be checked now: their issuer does not answer', {
-    detail,
-  })
-}
-
 /** None of the values can hold a quote: scopes and URLs have none, texts are ours. */
 function challenge({ metadataUrl, scopes }: ChallengeSource, error?: string, description?: string): string {
   const parameters = [

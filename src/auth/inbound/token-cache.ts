@@ -1,5 +1,6 @@
 import type { Identified } from '../../model/principal.ts'
-import type { Key } from './keys.ts'
+import { putYoungest } from '../bounded.ts'
+import type { Key } from '../issuer/keys.ts'
 import type { Trusted } from './trusted.ts'
 
 /** A token that was found good. */
@@ -29,24 +30,19 @@ export interface TokenCache {
 export function createTokenCache(max = MAX_TOKENS): TokenCache {
   const entries = new Map<string, Verified>()
   /** Of opaque tokens: others need nobody to be asked. */
-  const over = new Set<string>()
+  const over = new Map<string, true>()
   return {
     get(digest, now) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
       if (entry.until > now && entry.key?.retired !== true) return entry
       entries.delete(digest)
-      if (!entry.key) {
-        makeRoom(over, max)
-        over.add(digest)
-      }
+      if (!entry.key) putYoungest(over, digest, true, max)
       return undefined
     },
     set(digest, verified) {
       over.delete(digest)
-      entries.delete(digest)
-      makeRoom(entries, max)
-      entries.set(digest, verified)
+      putYoungest(entries, digest, verified, max)
     },
     wasGood: (digest) => over.has(digest),
     clear() {
@@ -54,9 +50,4 @@ export function createTokenCache(max = MAX_TOKENS): TokenCache {
       over.clear()
     },
   }
-}
-
-function makeRoom(held: Map<string, unknown> | Set<string>, max: number): void {
-  const [oldest] = held.size >= max ? held.keys() : []
-  if (oldest !== undefined) held.delete(oldest)
 }

@@ -1,10 +1,8 @@
-import type { GuardedFetch } from '../net/guarded-fetch.ts'
-import { createDiscovery } from './discovery.ts'
+import type { Issuer } from '../../model/issuer.ts'
+import { type AccessParts, issuerAccess } from '../issuer/access.ts'
+import type { KeySource } from '../issuer/key-source.ts'
 import { createIntrospection, type Introspect } from './introspection.ts'
-import { issuerDocuments } from './issuer-documents.ts'
-import { createKeySource, type IssuerNote, type KeySource } from './key-source.ts'
 import type { ChallengeSource } from './refusals.ts'
-import type { Issuer } from './settings.ts'
 
 /** An issuer whose tokens are accepted, and the ways to check them. */
 export interface Trusted {
@@ -16,22 +14,9 @@ export interface Trusted {
   readonly challenge: ChallengeSource
 }
 
-export interface TrustParts {
-  fetch: GuardedFetch
-  signal: AbortSignal
-  now: () => number
-  tell: (note: IssuerNote) => void
-}
-
 /** `alone`: it is the only issuer. */
-export function trust(issuer: Issuer, challenge: ChallengeSource, alone: boolean, parts: TrustParts): Trusted {
-  const { now, tell } = parts
-  const documents = issuerDocuments(issuer, parts.fetch, parts.signal)
-  const discovery = createDiscovery(issuer.name, documents, now)
-  return {
-    issuer,
-    keySource: createKeySource({ issuer, documents, discovery, now, tell }),
-    introspect: createIntrospection(issuer, documents, discovery, alone),
-    challenge,
-  }
+export function trust(issuer: Issuer, challenge: ChallengeSource, alone: boolean, parts: AccessParts): Trusted {
+  const access = issuerAccess(issuer, parts)
+  const { keySource } = access
+  return { issuer, keySource, introspect: createIntrospection(access, alone, parts.now), challenge }
 }

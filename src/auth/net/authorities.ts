@@ -1,4 +1,5 @@
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { putYoungest } from '../bounded.ts'
 
 const CONTEXTS = new Map<string, SecureContext>()
 const MAX_CONTEXTS = 16
@@ -11,8 +12,6 @@ export function authoritiesWith(bundle: string): SecureContext {
   const known = CONTEXTS.get(bundle)
   if (known) return known
   const context = createSecureContext({ ca: [...getCACertificates('default'), bundle] })
-  const oldest = CONTEXTS.size >= MAX_CONTEXTS ? CONTEXTS.keys().next().value : undefined
-  if (oldest !== undefined) CONTEXTS.delete(oldest)
-  CONTEXTS.set(bundle, context)
+  putYoungest(CONTEXTS, bundle, context, MAX_CONTEXTS)
   return context
 }

@@ -1,4 +1,4 @@
-import { classifyAddress } from './addresses.ts'
+import { isLoopbackUrl } from '../../model/loopback.ts'
 import type { GuardedOptions } from './guarded-fetch.ts'
 
 /** Which addresses may be dialled. */
@@ -15,15 +15,7 @@ const LOCAL: Reach = { allowHttp: 'loopback', allowPrivate: 'loopback' }
  * itself runs here. `allowPrivate`: the operator trusts the backend with the private network.
  */
 export function learntReach(backendUrl: string, allowPrivate = false): Reach {
-  const local = isLoopback(backendUrl)
+  const local = isLoopbackUrl(backendUrl)
   if (!allowPrivate) return local ? LOCAL : PUBLIC
   return { allowHttp: local ? 'loopback' : false, allowPrivate: true }
-}
-
-/** Whether a URL names this machine, by address or as `localhost`. */
-export function isLoopback(url: string): boolean {
-  const host = URL.parse(url)?.hostname ?? ''
-  return (
-    host === 'localhost' || host.endsWith('.localhost') || classifyAddress(host.replace(/^\[|\]$/gu, '')) === 'loopback'
-  )
 }

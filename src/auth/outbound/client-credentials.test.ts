@@ -4,13 +4,13 @@ import { bearer, type TokenAnswer, type TokenRequest, tokenServer } from '../../
 import { GatewayError } from '../../model/errors.ts'
 import { ANONYMOUS } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
-import { guardedFetch } from '../net/guarded-fetch.ts'
-import {
-  type ClientCredentialsDeps,
-  type ClientCredentialsSpec,
-  createClientCredentials,
-  type DiscoveredEndpoint,
-} from './client-credentials.ts'
+import { FetchRefused, guardedFetch } from '../net/guarded-fetch.ts'
+import { WRITTEN } from '../net/reach.ts'
+import type { Discovered } from './authorization/server/discovery.ts'
+import { trustOf } from './authorization/server/trust.ts'
+import { type ClientCredentialsSpec, createClientCredentials } from './client-credentials.ts'
+import { discoveredEndpoint } from './discovered-endpoint.ts'
+import { createTokenEndpoints } from './token-endpoints.ts'
 
 const SPEC: ClientCredentialsSpec = {
   kind: 'client_credentials',
@@ -19,11 +19,27 @@ const SPEC: ClientCredentialsSpec = {
 }
 const BACKEND = 'http://127.0.0.1:9/mcp'
 
-const create = (spec: Partial<ClientCredentialsSpec>, deps: Partial<ClientCredentialsDeps> = {}) =>
-  createClientCredentials(
-    { ...SPEC, ...spec },
-    { backendUrl: BACKEND, fetch: guardedFetch, discover: () => Promise.reject(new Error('not asked')), ...deps },
-  )
+const endpoints = createTokenEndpoints({ fetch: guardedFetch, now: Date.now })
+
+const create = ({ tokenUrl = '', ...spec }: Partial<ClientCredentialsSpec>) => {
+  const { client, ...more } = { ...SPEC, ...spec }
+  const endpoint = endpoints({ url: tokenUrl, reach: WRITTEN, client })
+  return createClientCredentials(more, { now: Date.now, find: async () => ({ endpoint, resource: undefined }) })
+}
+
+/** What the metadata of a backend say: `found`. */
+const createFound = (discover: () => Promise<Discovered>, backendUrl = BACKEND) => {
+  const find = () => discoveredEndpoint(SPEC.client, trustOf(backendUrl, undefined), discover, endpoints)
+  return createClientCredentials(SPEC, { now: Date.now, find })
+}
+
+const found = (tokenEndpoint: string, resource = BACKEND) =>
+  ({
+    resource,
+    issuer: 'https://i',
+    scopes: [],
+    server: { issuer: 'https://i', tokenEndpoint, authMethods: ['client_secret_post'] },
+  }) as unknown as Discovered
 
 async function counting(answer: (request: TokenRequest, count: number) => TokenAnswer = (_, n) => bearer(`t${n}`)) {
   const server = await tokenServer(answer)
@@ -46,10 +62,9 @@ test('one token of its own for everybody', async () => {
 
 test('an endpoint that is found gets the resource too', async () => {
   const server = await counting()
-  const found: DiscoveredEndpoint = { tokenUrl: server.url, issuer: 'https://i', methods: ['client_secret_post'] }
-  const credential = create({}, { discover: async () => found })
+  const answers = [found(server.url), found(server.url, 'http://127.0.0.1:9/')]
+  const credential = createFound(async () => answers.shift() as Discovered)
   await credential.headers(ANONYMOUS)
-  found.resource = 'http://127.0.0.1:9/'
   await credential.refused(ANONYMOUS, { status: 401, challenge: undefined, shown: shown('t1') })
   const form = { grant_type: 'client_credentials', scope: 'read', client_id: 'c', client_secret: 's' }
   expect(server.requests.map((request) => request.form)).toEqual([
@@ -60,22 +75,20 @@ test('an endpoint that is found gets the resource too', async () => {
 
 test('an endpoint that is found leads to this machine only from this machine', async () => {
   const server = await counting()
-  const discover = async () => ({ tokenUrl: server.url, issuer: 'https://i' })
-  const credential = create({}, { discover, backendUrl: 'https://mcp.example/mcp' })
+  const credential = createFound(async () => found(server.url), 'https://mcp.example/mcp')
   await expect(credential.headers(ANONYMOUS)).rejects.toThrow('only requests to HTTPS are allowed')
   expect(server.requests).toEqual([])
 })
 
 test('metadata that cannot be had is a clear failure', async () => {
-  const credential = create({})
-  await expect(credential.headers(ANONYMOUS)).rejects.toMatchObject({
+  const refused = new FetchRefused('timeout', 'https://as.example did not answer in time')
+  const failing = createFound(() => Promise.reject(refused))
+  await expect(failing.headers(ANONYMOUS)).rejects.toMatchObject({
     code: 'CREDENTIAL_UNAVAILABLE',
-    message: "the authorization server is not to be found from the backend's metadata",
-    detail: 'not asked',
+    message: 'https://as.example did not answer in time',
   })
   const known = new GatewayError('CREDENTIAL_UNAVAILABLE', 'the metadata names no server')
-  const failing = create({}, { discover: () => Promise.reject(known) })
-  await expect(failing.headers(ANONYMOUS)).rejects.toBe(known)
+  await expect(createFound(() => Promise.reject(known)).headers(ANONYMOUS)).rejects.toBe(known)
 })
 
 test('401 brings a new token once, 403 without a reason nothing', async () => {

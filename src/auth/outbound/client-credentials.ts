@@ -1,31 +1,21 @@
 import type { Credential, CredentialSpec } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
-import { WRITTEN } from '../net/reach.ts'
-import { bearerChallenge } from './authorization/challenge.ts'
-import { trustOf, within } from './authorization/trust.ts'
-import { createKeptTokens } from './kept-token.ts'
+import { bearerChallenge } from './authorization/server/challenge.ts'
+import { createKeptTokens } from './kept-tokens.ts'
 import type { Token } from './token-answer.ts'
-import { createTokenEndpoint, type EndpointParts, type EndpointSettings, type TokenEndpoint } from './token-endpoint.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
 
 export type ClientCredentialsSpec = Extract<CredentialSpec, { kind: 'client_credentials' }>
 
-/** What the metadata of a backend says about where its tokens come from. */
-export interface DiscoveredEndpoint {
-  tokenUrl: string
-  issuer: string
-  /** As the backend calls itself. Absent: by its url. */
-  resource?: string
-  /** `token_endpoint_auth_methods_supported`. */
-  methods?: readonly string[]
+export interface ClientCredentialsDeps {
+  /** Asked whenever a token is needed. */
+  find: () => Promise<FoundEndpoint>
+  /** Milliseconds since the epoch. */
+  now: () => number
 }
 
-export interface ClientCredentialsDeps extends EndpointParts {
-  backendUrl: string
-  /** For a spec without `tokenUrl`; asked whenever a token is needed. */
-  discover: () => Promise<DiscoveredEndpoint>
-}
-
-interface Found {
+/** Where tokens of the gateway's own come from. */
+export interface FoundEndpoint {
   endpoint: TokenEndpoint
   /** RFC 8707; only where it was learnt from the backend that it is understood. */
   resource: string | undefined
@@ -35,12 +25,11 @@ interface Found {
 const MAX_STEPS = 2
 
 /** Shows a token of the gateway's own (RFC 6749 section 4.4), the same for all callers. */
-export function createClientCredentials(spec: ClientCredentialsSpec, deps: ClientCredentialsDeps): Credential {
-  const find = finder(spec, deps)
-  const kept = createKeptTokens<readonly string[]>({
-    obtain: async (scopes) => ({ token: await grant(scopes) }),
-    ...(deps.now && { now: deps.now }),
-  })
+export function createClientCredentials(
+  spec: Pick<ClientCredentialsSpec, 'scopes' | 'audience'>,
+  { find, now }: ClientCredentialsDeps,
+): Credential {
+  const kept = createKeptTokens<readonly string[]>({ obtain: async (scopes) => ({ token: await grant(scopes) }), now })
   let scopes = spec.scopes
   let key = keyOf(scopes)
   let steps = 0
@@ -86,36 +75,8 @@ export function createClientCredentials(spec: ClientCredentialsSpec, deps: Clien
       return mine
     },
     subscribe: () => () => {},
+    close() {},
   }
 }
 
 const keyOf = (scopes: readonly string[]): string => scopes.join(' ')
-
-/** Written endpoints are known; others are looked for each time and built anew when they have moved. */
-function finder(spec: ClientCredentialsSpec, deps: ClientCredentialsDeps): () => Promise<Found> {
-  const { tokenUrl, client, allowPrivate } = spec
-  if (tokenUrl !== undefined) {
-    const endpoint = createTokenEndpoint({ url: tokenUrl, reach: WRITTEN, client }, deps)
-    return async () => ({ endpoint, resource: undefined })
-  }
-  const trust = trustOf(deps.backendUrl, undefined, allowPrivate)
-  let last: { settings: EndpointSettings; endpoint: TokenEndpoint } | undefined
-  return async () => {
-    const { tokenUrl: url, issuer, methods, resource = deps.backendUrl } = await found(deps)
-    if (last?.settings.url !== url || last.settings.issuer !== issuer) {
-      const settings = { url, issuer, methods, reach: within(trust, url), client }
-      last = { settings, endpoint: createTokenEndpoint(settings, deps) }
-    }
-    return { endpoint: last.endpoint, resource }
-  }
-}
-
-async function found({ discover }: ClientCredentialsDeps): Promise<DiscoveredEndpoint> {
-  try {
-    return await discover()
-  } catch (error) {
-    if (error instanceof GatewayError) throw error
-    const message = "the authorization server is not to be found from the backend's metadata"
-    throw new GatewayError('CREDENTIAL_UNAVAILABLE', message, { cause: error, detail: (error as Error).message })
-  }
-}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { browserFor } from '../../../test/support/oidc/browser.ts'
+import { issuerOf } from '../../../test/support/oidc/issuer.ts'
 import { protectedBackend } from '../../../test/support/oidc/protected-backend.ts'
 import { type RunningProvider, startProvider } from '../../../test/support/oidc/provider.ts'
 import { bearer, tokenServer } from '../../../test/support/token-server.ts'
@@ -51,21 +52,22 @@ function room({ oidc = false, base = BASE, settings = {} }: Options = {}) {
       incomingAuth: oidc
         ? {
             type: 'oidc',
-            oidc: {
-              issuer: provider.issuer,
-              audience: 'vmcp',
-              clientId,
-              clientSecret: new Secret(secret),
-              insecureAllowHttp: true,
-              jwksAllowPrivateIp: true,
-            },
+            issuers: [
+              issuerOf(provider.issuer, {
+                audiences: ['vmcp'],
+                clientId,
+                clientSecret: new Secret(secret),
+                allowHttp: true,
+                allowPrivate: true,
+              }),
+            ],
           }
-        : { type: 'anonymous' },
+        : { type: 'anonymous', issuers: [] },
       store: { provider: 'memory' },
       sealingKeys: [],
       ...settings,
     },
-    { baseUrl: () => base, environment: {}, now: () => Date.now() + clock.ahead, tell: (note) => notes.push(note) },
+    { baseUrl: () => base, now: () => Date.now() + clock.ahead, tell: (note) => notes.push(note) },
   )
   onTestFinished(() => credentials.close())
   return { credentials, notes, clock }
@@ -157,10 +159,40 @@ test('a client that was configured is used as it is, and its tokens end with it'
   await consentOf(other, ANONYMOUS)
 })
 
-test('equal specs have one credential; processes and fixed headers have none', () => {
+test('equal specs share what is shown until all have closed it', async () => {
+  const server = await tokenServer((_request, count) => bearer(`t${count}`))
+  const { credentials } = room()
+  const client = { id: 'c', secret: new Secret('s') }
+  const own = spec('http://127.0.0.1:9/mcp', {
+    kind: 'client_credentials',
+    tokenUrl: server.url,
+    client,
+    scopes: [],
+  })
+  const use = () => credentials.for({ ...own }) as Credential
+  const [one, other] = [use(), use()]
+  expect(await one.headers(ANONYMOUS)).toEqual(['authorization', 'Bearer t1'])
+  one.close()
+  expect(other.headers(ANONYMOUS)).toEqual(['authorization', 'Bearer t1'])
+  other.close()
+  expect(await use().headers(ANONYMOUS)).toEqual(['authorization', 'Bearer t2'])
+})
+
+test('a credential that is closed hears nothing more of who signs in', async () => {
+  const { spec } = await backendOf()
+  const { credentials } = room()
+  const [closed, open] = [credentials.for(spec) as Credential, credentials.for(spec) as Credential]
+  const told: string[] = []
+  closed.subscribe(() => told.push('closed'))
+  open.subscribe(() => told.push('open'))
+  closed.close()
+  await signInAs(credentials, (await consentOf(open, ANONYMOUS)).url)
+  expect(told).toEqual(['open'])
+})
+
+test('processes and fixed headers have nothing to show', () => {
   const { credentials } = room()
   const one = spec('http://127.0.0.1:9/mcp', { kind: 'authorization_code' })
-  expect(credentials.for(one)).toBe(credentials.for(structuredClone(one)))
   const { credential: _, ...bare } = one
   expect(credentials.for(bare)).toBeUndefined()
   const stdio = { kind: 'stdio', command: 'x', args: [], env: {} } as const
@@ -299,8 +331,8 @@ test('whoever signs in as somebody else is turned away, and nothing is stored', 
 
 test('a user of the configuration without a client id cannot sign in, and is told so', async () => {
   const { spec } = await backendOf()
-  const oidc = { issuer: provider.issuer, audience: 'vmcp' }
-  const { credentials } = room({ settings: { incomingAuth: { type: 'oidc', oidc } } })
+  const issuers = [issuerOf(provider.issuer, { audiences: ['vmcp'] })]
+  const { credentials } = room({ settings: { incomingAuth: { type: 'oidc', issuers } } })
   const credential = credentials.for(spec) as Credential
   await expect(credential.headers(user('alice'))).rejects.toThrow('incomingAuth.oidc needs a clientId')
 })

@@ -1,37 +1,38 @@
-import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { BackendSpec } from '../../model/backend.ts'
-import { ConsentNeeded, type Credential } from '../../model/credential.ts'
-import { fingerprint } from '../../model/fingerprint.ts'
+import { ConsentNeeded, type Credential, signInOf } from '../../model/credential.ts'
 import type { BackendId } from '../../model/ids.ts'
-import type { Principal } from '../../model/principal.ts'
-import type { SealingKey } from '../../model/settings.ts'
-import { readIssuers } from '../inbound/settings.ts'
+import { identityOf, type Principal } from '../../model/principal.ts'
+import type { IncomingAuth, SealingKey } from '../../model/settings.ts'
 import { type GuardedFetch, guardedFetch } from '../net/guarded-fetch.ts'
+import { WRITTEN } from '../net/reach.ts'
 import { type Account, accountOf, signOut } from './authorization/accounts.ts'
 import { createAuthorizationCode, type Owner } from './authorization/authorization-code.ts'
-import type { Challenge } from './authorization/challenge.ts'
-import { type Consent, createConsents, type Outcome } from './authorization/consents.ts'
-import { discover } from './authorization/discovery.ts'
-import { createFileStore } from './authorization/file-store.ts'
-import { createFlows } from './authorization/flow.ts'
-import { createIdTokens } from './authorization/id-tokens.ts'
-import { createLogin, type Login } from './authorization/login.ts'
-import { createMemoryStore } from './authorization/memory-store.ts'
-import { CALLBACK, CLIENT_METADATA, CONNECT, type ConnectPages, createPages } from './authorization/pages.ts'
-import type { ClientPlace } from './authorization/registration.ts'
-import { createSignIn } from './authorization/sign-in.ts'
-import type { Store } from './authorization/store.ts'
-import { addressOf, targetOf } from './authorization/target.ts'
-import { asUnavailable, unavailable } from './authorization/unavailable.ts'
-import { createVaultKeys } from './authorization/vault-keys.ts'
-import { createClientCredentials } from './client-credentials.ts'
+import { type Consent, createConsents, type Outcome } from './authorization/browser/consents.ts'
+import { createFlows } from './authorization/browser/flow.ts'
+import { CALLBACK, CLIENT_METADATA, CONNECT, type ConnectPages, createPages } from './authorization/browser/pages.ts'
+import { createSignIn } from './authorization/browser/sign-in.ts'
+import { createIdTokens } from './authorization/login/id-tokens.ts'
+import { createLogin, type LoginParts, type Logins } from './authorization/login/login.ts'
+import type { Challenge } from './authorization/server/challenge.ts'
+import { discover } from './authorization/server/discovery.ts'
+import type { ClientPlace } from './authorization/server/registration.ts'
+import { addressOf, targetOf } from './authorization/server/target.ts'
+import { createFileStore } from './authorization/store/file-store.ts'
+import { createMemoryStore } from './authorization/store/memory-store.ts'
+import type { Store } from './authorization/store/store.ts'
+import { createVaultKeys } from './authorization/store/vault-keys.ts'
+import { unavailable } from './authorization/unavailable.ts'
+import { type ClientCredentialsSpec, createClientCredentials, type FoundEndpoint } from './client-credentials.ts'
+import { discoveredEndpoint } from './discovered-endpoint.ts'
 import { createIdJag } from './id-jag.ts'
+import { createSharedCredentials, type ShownSpec } from './shared-credentials.ts'
+import { createTokenEndpoints } from './token-endpoints.ts'
 import { createTokenExchange } from './token-exchange.ts'
 
-export type { ConnectPages } from './authorization/pages.ts'
+export type { ConnectPages } from './authorization/browser/pages.ts'
 
 export interface OutboundSettings {
-  incomingAuth: Pick<GatewayConfig['incomingAuth'], 'type' | 'oidc'>
+  incomingAuth: Pick<IncomingAuth, 'type' | 'issuers'>
   publicUrl?: string | undefined
   store: { provider: 'memory' } | { provider: 'file'; path: string; keyFile: string }
   /** The first seals the file, all open it. Empty: the key of `keyFile` does, which is made at first use. */
@@ -41,22 +42,21 @@ export interface OutboundSettings {
 export interface OutboundDeps {
   /** Where the pages stand: `https://mcp.example`. Asked when it is needed; `undefined`: nobody serves them. */
   baseUrl: () => string | undefined
-  /** For secrets that are named by variable. */
-  environment: Readonly<Record<string, string | undefined>>
   fetch?: GuardedFetch
   /** Milliseconds since the epoch. */
   now?: () => number
   tell?: (note: OutboundNote) => void
 }
 
-/** Told when a user has to sign in, and how that ended. */
+/** Told when a user has to sign in, how that ended, and when tokens of a user who signs out could not be revoked. */
 export type OutboundNote =
   | { kind: 'sign-in-needed'; backend: string; subject: string }
   | { kind: 'sign-in-ended'; backend: string; subject: string; outcome: Outcome }
+  | { kind: 'revocation-failed'; backend: string; subject: string; why: string }
 
 /** What backends are shown. */
 export interface Credentials {
-  /** `undefined`: nothing beside its fixed headers. Equal specs have one credential. */
+  /** `undefined`: nothing beside its fixed headers. Equal specs share one; everybody closes what he got. */
   for(spec: BackendSpec): Credential | undefined
   readonly pages: ConnectPages
   /** For the command line. `subject`: key of a principal, or `local`. Throws for backends at which nobody signs in. */
@@ -65,7 +65,7 @@ export interface Credentials {
   accounts(): Promise<readonly Account[]>
   /**
    * Forgets a user's tokens for a backend, and has them revoked where possible: where that takes a configured client or
-   * private addresses, the spec must be given, or known by `for`. Whether there were any.
+   * private addresses, the spec must be given, or in use (`for`). Whether there were any.
    */
   signOut(backend: string | BackendSpec, subject: string): Promise<boolean>
   close(): void
@@ -84,12 +84,12 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
     outside(url, options.method === 'POST' ? options : { ...options, signal: closing.signal })
   const hasUsers = incomingAuth.type === 'oidc'
   const store = storeOf(settings)
-  const logins = hasUsers ? loginsOf(settings, deps, fetch, now, closing.signal) : new Map<string, Login>()
+  const endpoints = createTokenEndpoints({ fetch, now })
+  const logins = loginsOf(settings, { fetch, now, signal: closing.signal, endpoints })
   const consents = createConsents(now)
   const flows = createFlows(consents.isPending)
   const challenges = new Map<BackendId, Challenge>()
-  const specs = new Map<string, BackendSpec>()
-  const made = new Map<string, Credential>()
+  const shared = createSharedCredentials(create, (id) => challenges.delete(id))
 
   function base(): string {
     const url = deps.baseUrl()
@@ -102,7 +102,7 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
     return { redirectUri: `${base()}${CALLBACK}`, metadataUrl: isPublic ? `${base()}${CLIENT_METADATA}` : undefined }
   }
 
-  const signIn = createSignIn({ store, flows, fetch, now, place, logins, challenges })
+  const signIn = createSignIn({ store, flows, fetch, now, endpoints, place, logins, challenges })
   const pages = createPages({ consents, flows, signIn, place })
   const told = new WeakSet<Consent>()
 
@@ -118,7 +118,7 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
       tell({ kind: 'sign-in-needed', backend: backend.id, subject })
       void settled.then((outcome) => tell({ kind: 'sign-in-ended', backend: backend.id, subject, outcome }))
     }
-    return `${base()}${CONNECT}?ticket=${ticket}`
+    return `${base()}${CONNECT}?ticket=${ticket.reveal()}`
   }
 
   function consentNeeded(consent: Consent): ConsentNeeded {
@@ -134,22 +134,20 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
     return { subject: key, person: { kind: 'user', issuer, subject } }
   }
 
-  const parts = { store, fetch, now, consents, challenges, ownerOf, consentNeeded, perCaller: hasUsers }
+  const parts = { store, fetch, now, endpoints, consents, challenges, ownerOf, consentNeeded, perCaller: hasUsers }
   const idTokens = createIdTokens({ ...parts, logins })
 
-  function create(spec: BackendSpec, backendUrl: string): Credential | undefined {
+  function create(spec: ShownSpec): Credential {
     const { credential } = spec
-    const endpoint = { fetch, now, signal: closing.signal, backendUrl }
-    switch (credential?.kind) {
-      case undefined:
-        return undefined
+    switch (credential.kind) {
       case 'client_credentials':
-        return createClientCredentials(credential, { ...endpoint, discover: () => tokenEndpoint(spec) })
+        return createClientCredentials(credential, { find: () => endpointFor(spec, credential), now })
       case 'token_exchange':
-        return createTokenExchange(credential, endpoint)
+        return createTokenExchange(credential, { endpoints, now })
       case 'id_jag':
         return createIdJag(credential, {
-          ...endpoint,
+          endpoints,
+          now,
           idTokenOf: (principal) => idTokens.of(principal, spec),
           subscribe: idTokens.subscribe,
         })
@@ -158,34 +156,27 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
     }
   }
 
-  async function tokenEndpoint(spec: BackendSpec) {
-    try {
-      const { server, resource } = await discover(targetOf(spec), challenges.get(spec.id), fetch)
-      return { tokenUrl: server.tokenEndpoint, issuer: server.issuer, resource, methods: server.authMethods }
-    } catch (error) {
-      throw asUnavailable(error)
+  async function endpointFor(spec: BackendSpec, { tokenUrl, client }: ClientCredentialsSpec): Promise<FoundEndpoint> {
+    if (tokenUrl !== undefined) {
+      return { endpoint: endpoints({ url: tokenUrl, reach: WRITTEN, client }), resource: undefined }
     }
+    const target = targetOf(spec)
+    return discoveredEndpoint(client, target.trust, () => discover(target, challenges.get(spec.id), fetch), endpoints)
   }
 
   return {
     for(spec) {
+      const { credential } = spec
       const url = addressOf(spec)
-      if (!spec.credential || url === undefined) return undefined
-      specs.set(spec.id, spec)
-      const key = fingerprint([spec.id, url, spec.credential])
-      const credential = made.get(key) ?? create(spec, url)
-      if (credential) made.set(key, credential)
-      return credential
+      return credential && url !== undefined ? shared.use({ ...spec, credential }, url) : undefined
     },
     pages,
     async signIn(spec, subject) {
       const { credential } = spec
-      const isLogin = credential?.kind === 'id_jag' && credential.subjectTokenType === 'id_token'
-      if (!isLogin && credential?.kind !== 'authorization_code') {
-        throw unavailable(`users do not sign in at the backend "${spec.id}"`)
-      }
+      const where = credential && signInOf(credential)
+      if (!where) throw unavailable(`users do not sign in at the backend "${spec.id}"`)
       const owner = { subject, person: personOf(subject) }
-      const aim = isLogin ? 'login' : 'backend'
+      const aim = where === 'issuer' ? 'login' : 'backend'
       const consent = consents.ask({ ...owner, backend: spec, aim, scopes: [] })
       return { url: urlOf(consent), settled: consent.settled }
     },
@@ -194,11 +185,13 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
       return [...Object.values(tokens), ...Object.values(logins)].map(accountOf)
     },
     signOut(backend, subject) {
-      const id = typeof backend === 'string' ? backend : backend.id
-      return signOut(typeof backend === 'string' ? specs.get(id) : backend, id, subject, { store, fetch })
+      const [id, spec] = typeof backend === 'string' ? [backend, shared.specOf(backend)] : [backend.id, backend]
+      const failed = (why: string) => tell({ kind: 'revocation-failed', backend: id, subject, why })
+      return signOut(spec, id, subject, { store, fetch, now, failed })
     },
     close() {
       closing.abort()
+      shared.close()
       consents.close()
       store.close()
     },
@@ -212,36 +205,17 @@ function storeOf({ store, sealingKeys }: OutboundSettings): Store {
 
 function personOf(subject: string): Owner['person'] {
   if (subject === LOCAL) return { kind: 'local' }
-  const [issuer, name] = parsed(subject)
-  if (typeof issuer === 'string' && typeof name === 'string') return { kind: 'user', issuer, subject: name }
+  const identity = identityOf(subject)
+  if (identity) return { kind: 'user', issuer: identity.issuer, subject: identity.subject }
   throw unavailable('the subject is neither "local" nor the key of a principal')
 }
 
-/** The key of a principal is a list of JSON: issuer, subject, client. */
-function parsed(key: string): readonly unknown[] {
-  try {
-    const value = JSON.parse(key) as unknown
-    return Array.isArray(value) ? value : []
-  } catch {
-    return []
-  }
-}
-
-function loginsOf(
-  { incomingAuth, publicUrl }: OutboundSettings,
-  { environment }: OutboundDeps,
-  fetch: GuardedFetch,
-  now: () => number,
-  signal: AbortSignal,
-): ReadonlyMap<string, Login> {
-  const settings = {
-    name: '',
-    incomingAuth: { ...incomingAuth, explicit: true },
-    ...(publicUrl !== undefined && { publicUrl }),
-  }
+/** By issuer of inbound tokens. */
+function loginsOf({ incomingAuth }: OutboundSettings, parts: LoginParts): Logins {
+  if (incomingAuth.type !== 'oidc') return new Map()
   return new Map(
-    readIssuers(settings, environment).flatMap((issuer) => {
-      const login = createLogin(issuer, { fetch, now, signal })
+    incomingAuth.issuers.flatMap((issuer) => {
+      const login = createLogin(issuer, parts)
       return login ? [[issuer.name, login]] : []
     }),
   )

@@ -5,6 +5,7 @@ import { ANONYMOUS, type Identified } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
 import { guardedFetch } from '../net/guarded-fetch.ts'
 import { createIdJag, type IdJagDeps, type IdJagSpec } from './id-jag.ts'
+import { createTokenEndpoints } from './token-endpoints.ts'
 
 const ID_JAG = 'urn:ietf:params:oauth:token-type:id-jag'
 const JAG = { access_token: 'jag', token_type: 'N_A', issued_token_type: ID_JAG, expires_in: 60 }
@@ -46,7 +47,13 @@ async function created({ jag = {}, target, type = 'id_token', deps = {} }: Scrip
       scopes: ['files'],
       subjectTokenType: type,
     },
-    { fetch: guardedFetch, idTokenOf: (who) => new Secret(`id-of-${who.kind}`), ...deps },
+    {
+      endpoints: createTokenEndpoints({ fetch: guardedFetch, now: Date.now }),
+      now: Date.now,
+      idTokenOf: (who) => new Secret(`id-of-${who.kind}`),
+      subscribe: () => () => {},
+      ...deps,
+    },
   )
   return { credential, idp, server }
 }
@@ -154,5 +161,7 @@ test('who signs in or out has another token, the others keep theirs', async () =
   tell(undefined)
   expect(await credential.headers(person('bob'))).toEqual(shown('t4'))
   off()
+  tell(undefined)
+  credential.close()
   expect([told, end.mock.calls.length]).toEqual([['key of ann', undefined], 1])
 })

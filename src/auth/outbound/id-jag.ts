@@ -3,17 +3,22 @@ import { GatewayError } from '../../model/errors.ts'
 import type { Identified, Principal } from '../../model/principal.ts'
 import type { Secret } from '../../model/secret.ts'
 import { WRITTEN } from '../net/reach.ts'
-import { createKeptTokens, type Obtained } from './kept-token.ts'
-import { isKeyOf, notEcho, NOTHING, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
-import { createTokenEndpoint, type EndpointParts } from './token-endpoint.ts'
+import { createListeners } from './authorization/listeners.ts'
+import { createKeptTokens, type Obtained } from './kept-tokens.ts'
+import { NOTHING } from './shown.ts'
+import { isKeyOf, notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
+import type { TokenEndpoints } from './token-endpoints.ts'
 
 export type IdJagSpec = Extract<CredentialSpec, { kind: 'id_jag' }>
 
-export interface IdJagDeps extends EndpointParts {
+export interface IdJagDeps {
+  endpoints: TokenEndpoints
+  /** Milliseconds since the epoch. */
+  now: () => number
   /** For `subjectTokenType: 'id_token'`. Throws, or rejects with, `ConsentNeeded` when the user must sign in first. */
   idTokenOf: (principal: Principal) => Secret | Promise<Secret>
-  /** Tells whose ID token has come or gone (`Credential.subscribe`). Absent: nobody's does. */
-  subscribe?: Credential['subscribe']
+  /** Tells whose ID token has come or gone (`Credential.subscribe`). */
+  subscribe: Credential['subscribe']
 }
 
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -22,17 +27,19 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
  * Enterprise-managed authorization: the identity provider, which knows the caller, grants an assertion (ID-JAG) that the
  * authorization server of the backend gives a token for. Kept per subject, never longer than the caller's own token.
  */
-export function createIdJag(spec: IdJagSpec, deps: IdJagDeps): Credential {
+export function createIdJag(spec: IdJagSpec, { endpoints, now, idTokenOf, subscribe }: IdJagDeps): Credential {
   const { idp, target, scopes, subjectTokenType } = spec
-  const provider = createTokenEndpoint({ url: idp.tokenUrl, reach: WRITTEN, client: idp.client }, deps)
-  const server = createTokenEndpoint(
-    { url: target.tokenUrl, reach: WRITTEN, client: target.client, issuer: target.audience },
-    deps,
-  )
-  const kept = createKeptTokens<Identified>({ obtain, ...(deps.now && { now: deps.now }) })
+  const provider = endpoints({ url: idp.tokenUrl, reach: WRITTEN, client: idp.client })
+  const server = endpoints({ url: target.tokenUrl, reach: WRITTEN, client: target.client, issuer: target.audience })
+  const kept = createKeptTokens<Identified>({ obtain, now })
+  const listeners = createListeners<[string | undefined]>()
+  const leave = subscribe((key) => {
+    kept.forget((kept) => key === undefined || isKeyOf(key, kept))
+    listeners.call(key)
+  })
 
   async function obtain(principal: Identified): Promise<Obtained> {
-    const subject = subjectTokenType === 'id_token' ? await deps.idTokenOf(principal) : proofOf(principal)
+    const subject = subjectTokenType === 'id_token' ? await idTokenOf(principal) : proofOf(principal)
     const assertion = await provider({
       type: TOKEN_EXCHANGE,
       parameters: {
@@ -64,10 +71,7 @@ export function createIdJag(spec: IdJagSpec, deps: IdJagDeps): Credential {
       if (principal.kind === 'anonymous' || answer.status !== 401) return false
       return kept.replace(subjectKey(principal), principal, answer.shown)
     },
-    subscribe: (listener) =>
-      deps.subscribe?.((key) => {
-        kept.forget((kept) => key === undefined || isKeyOf(key, kept))
-        listener(key)
-      }) ?? (() => {}),
+    subscribe: listeners.add,
+    close: leave,
   }
 }

@@ -18,9 +18,6 @@ export const subjectKey = ({ key, scopes }: Identified): string => `${key}\n${sc
 /** Whether a key of `subjectKey` is one of the principal with this key. */
 export const isKeyOf = (principal: string, key: string): boolean => key.startsWith(`${principal}\n`)
 
-/** What a caller shows who has nothing to show. */
-export const NOTHING: readonly string[] = []
-
 /** The token that the caller has shown. Throws `CREDENTIAL_UNAVAILABLE` for callers who are known by other means. */
 export function proofOf(principal: Identified): Secret {
   if (principal.proof) return principal.proof

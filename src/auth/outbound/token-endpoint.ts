@@ -1,20 +1,12 @@
-import {
-  allowInsecureRequests,
-  type ClientAuth,
-  ClientSecretPost,
-  customFetch,
-  genericTokenEndpointRequest,
-  None,
-  OperationProcessingError,
-} from 'oauth4webapi'
+import { allowInsecureRequests, customFetch, genericTokenEndpointRequest, OperationProcessingError } from 'oauth4webapi'
 import type { OAuthClient } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonValue } from '../../model/json.ts'
+import { createSemaphore } from '../concurrency/semaphore.ts'
+import { type ClientAuthentication, clientAuthentications } from '../net/client-authentication.ts'
 import { FetchRefused, type GuardedFetch } from '../net/guarded-fetch.ts'
 import { oauthFetch } from '../net/oauth-fetch.ts'
 import type { Reach } from '../net/reach.ts'
-import { createClientAssertion } from './client-assertion.ts'
-import { createGate } from './gate.ts'
 import { objectOf, readToken, type Token, type TokenUse } from './token-answer.ts'
 
 /** Where tokens are asked for, and as whom. */
@@ -32,7 +24,7 @@ export interface EndpointSettings {
 export interface EndpointParts {
   fetch: GuardedFetch
   /** Milliseconds since the epoch. */
-  now?: () => number
+  now: () => number
 }
 
 /** What is asked for. */
@@ -60,47 +52,46 @@ export class GrantRefused extends GatewayError<'CREDENTIAL_UNAVAILABLE'> {
   }
 }
 
-const MAX_RUNNING = 64
-const MAX_WAITING = 1024
+const REQUESTS = { atOnce: 64, waiting: 1024 }
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 2 ** 16
 const MAX_QUOTED = 200
 
 /** One token endpoint (RFC 6749 section 3.2): at most 64 requests at a time, 10 s and 64 KiB each. */
 export function createTokenEndpoint(settings: EndpointSettings, parts: EndpointParts): TokenEndpoint {
-  const { url, reach, client } = settings
-  const { now = Date.now } = parts
+  const { url, reach, client, methods, issuer = url } = settings
+  const { now } = parts
   const origin = URL.parse(url)?.origin ?? 'the token endpoint'
   const fail = (what: string): GatewayError =>
     new GatewayError('CREDENTIAL_UNAVAILABLE', `no token from ${origin}: ${what}`)
-  const gate = createGate(MAX_RUNNING, MAX_WAITING, () => fail('too many requests are waiting for it'))
-  const server = { issuer: settings.issuer ?? url, token_endpoint: url }
+  const inTurn = createSemaphore(REQUESTS, () => fail('too many requests are waiting for it'))
+  const server = { issuer, token_endpoint: url }
   const options = {
     [customFetch]: oauthFetch(parts.fetch, { ...reach, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES }),
     [allowInsecureRequests]: reach.allowHttp !== false,
   }
-  let proofs: readonly ClientAuth[] | undefined
+  let known: readonly ClientAuthentication[] | undefined
 
   /** The ways to say who we are, the likeliest first. */
-  function ways(): readonly ClientAuth[] {
+  function ways(): readonly ClientAuthentication[] {
     try {
-      return (proofs ??= clientProofs(settings, now))
+      return (known ??= clientAuthentications({ client, methods, audience: issuer }, now))
     } catch (error) {
       throw fail((error as Error).message)
     }
   }
 
-  async function ask(request: GrantRequest, prove: ClientAuth): Promise<Token> {
+  async function ask(request: GrantRequest, authenticate: ClientAuthentication): Promise<Token> {
     const { type, parameters = {}, scopes = [], use = 'bearer' } = request
     const form = new URLSearchParams()
     for (const [name, value] of Object.entries({ ...parameters, scope: scopes.join(' ') || undefined })) {
       if (value !== undefined) form.set(name, value)
     }
-    // The library wants some client; `prove` alone writes it into the request.
     const answer = await genericTokenEndpointRequest(
       server,
+      // The library wants some client; `authenticate` alone writes it into the request.
       { client_id: client?.id ?? '-' },
-      prove,
+      (_server, _client, body, headers) => authenticate(body, headers),
       type,
       form,
       options,
@@ -124,14 +115,14 @@ export function createTokenEndpoint(settings: EndpointSettings, parts: EndpointP
   }
 
   return async (request) => {
-    const known = ways()
-    for (const [place, prove] of known.entries()) {
+    const tried = ways()
+    for (const [place, authenticate] of tried.entries()) {
       try {
-        const token = await gate(() => ask(request, prove))
-        if (place > 0) proofs = [prove]
+        const token = await inTurn(() => ask(request, authenticate))
+        if (place > 0) known = [authenticate]
         return token
       } catch (error) {
-        const another = error instanceof GrantRefused && error.reason === 'invalid_client' && place + 1 < known.length
+        const another = error instanceof GrantRefused && error.reason === 'invalid_client' && place + 1 < tried.length
         if (another) continue
         if (error instanceof GatewayError) throw error
         const told = error instanceof FetchRefused || error instanceof OperationProcessingError
@@ -141,33 +132,6 @@ export function createTokenEndpoint(settings: EndpointSettings, parts: EndpointP
     throw fail('there is no way to authenticate')
   }
 }
-
-function clientProofs({ client, methods, url, issuer }: EndpointSettings, now: () => number): readonly ClientAuth[] {
-  if (!client) return [() => {}]
-  if (client.privateKey) {
-    const assertion = createClientAssertion(client.privateKey.reveal())
-    return [
-      async (_server, _client, form) => {
-        form.set('client_id', client.id)
-        form.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
-        form.set('client_assertion', await assertion(client.id, issuer ?? url, now()))
-      },
-    ]
-  }
-  if (!client.secret) return [None()]
-  const basic = secretInHeader(client.id, client.secret.reveal())
-  const post = ClientSecretPost(client.secret.reveal())
-  if (methods === undefined) return [basic, post]
-  return [methods.includes('client_secret_post') && !methods.includes('client_secret_basic') ? post : basic]
-}
-
-/** RFC 6749 section 2.3.1. That of the library escapes dashes too, which some servers do not undo. */
-const secretInHeader = (id: string, secret: string): ClientAuth => {
-  const credentials = Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64')
-  return (_server, _client, _form, headers) => headers.set('authorization', `Basic ${credentials}`)
-}
-
-const formEncoded = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
 
 /** Members of a request that an answer might repeat and that nobody may read. */
 const SECRET_PARAMETERS = [

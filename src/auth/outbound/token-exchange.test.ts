@@ -3,6 +3,7 @@ import { bearer, tokenServer } from '../../../test/support/token-server.ts'
 import { ANONYMOUS, type Identified } from '../../model/principal.ts'
 import { Secret } from '../../model/secret.ts'
 import { guardedFetch } from '../net/guarded-fetch.ts'
+import { createTokenEndpoints } from './token-endpoints.ts'
 import { createTokenExchange, type TokenExchangeSpec } from './token-exchange.ts'
 
 const NOW = 1_800_000_000_000
@@ -33,7 +34,7 @@ const person = (subject: string, more: Partial<Identified> = {}): Identified => 
 })
 
 const exchanging = (at: TokenExchangeSpec, now = () => NOW) =>
-  createTokenExchange(at, { backendUrl: 'https://mcp.example/', fetch: guardedFetch, now })
+  createTokenExchange(at, { endpoints: createTokenEndpoints({ fetch: guardedFetch, now }), now })
 
 const shown = (value: string) => ['authorization', `Bearer ${value}`]
 const perSubject = () => tokenServer(({ form }, n) => bearer(`for-${form['subject_token']}-${n}`))

@@ -1,16 +1,27 @@
 import type { Credential, CredentialSpec } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
-import type { Identified, Principal } from '../../model/principal.ts'
+import type { Identified } from '../../model/principal.ts'
+import type { Secret } from '../../model/secret.ts'
 import { WRITTEN } from '../net/reach.ts'
 import { createClientCredentials } from './client-credentials.ts'
-import { createKeptTokens, type Obtained } from './kept-token.ts'
-import { notEcho, NOTHING, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
-import { createTokenEndpoint, type EndpointParts } from './token-endpoint.ts'
+import { createKeptTokens, type Obtained } from './kept-tokens.ts'
+import { NOTHING } from './shown.ts'
+import { notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
+import type { TokenEndpoints } from './token-endpoints.ts'
 
 export type TokenExchangeSpec = Extract<CredentialSpec, { kind: 'token_exchange' }>
 
-export interface TokenExchangeDeps extends EndpointParts {
-  backendUrl: string
+export interface TokenExchangeDeps {
+  endpoints: TokenEndpoints
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+/** Whose token is exchanged. */
+interface Shower {
+  proof: Secret
+  expiresAt: number | undefined
 }
 
 const ACCESS_TYPES: readonly (string | undefined)[] = [tokenType('access_token'), tokenType('jwt'), undefined]
@@ -19,14 +30,13 @@ const ACCESS_TYPES: readonly (string | undefined)[] = [tokenType('access_token')
  * Shows each caller's own token, exchanged for one that this backend takes (RFC 8693). Kept per subject and never longer
  * than the caller's own. The gateway itself, which lists, has a token of its own when its client can authenticate.
  */
-export function createTokenExchange(spec: TokenExchangeSpec, deps: TokenExchangeDeps): Credential {
+export function createTokenExchange(spec: TokenExchangeSpec, { endpoints, now }: TokenExchangeDeps): Credential {
   const { tokenUrl, client, audience, scopes, subjectTokenType } = spec
-  const endpoint = createTokenEndpoint({ url: tokenUrl, reach: WRITTEN, client }, deps)
-  const kept = createKeptTokens<Identified>({ obtain: exchange, ...(deps.now && { now: deps.now }) })
-  const own = ownCredential(spec, deps)
+  const endpoint = endpoints({ url: tokenUrl, reach: WRITTEN, client })
+  const kept = createKeptTokens<Shower>({ obtain: exchange, now })
+  const own = ownCredential(spec, endpoint, now)
 
-  async function exchange(principal: Identified): Promise<Obtained> {
-    const proof = proofOf(principal)
+  async function exchange({ proof, expiresAt }: Shower): Promise<Obtained> {
     const token = await endpoint({
       type: TOKEN_EXCHANGE,
       parameters: {
@@ -40,29 +50,32 @@ export function createTokenExchange(spec: TokenExchangeSpec, deps: TokenExchange
     if (!ACCESS_TYPES.includes(token.issuedType)) {
       throw new GatewayError('CREDENTIAL_UNAVAILABLE', 'the exchange returned something else than an access token')
     }
-    return { token: notEcho(token, proof), notAfter: principal.expiresAt }
+    return { token: notEcho(token, proof), notAfter: expiresAt }
   }
 
   return {
     perCaller: true,
-    headers(principal: Principal) {
+    headers(principal) {
       if (principal.kind === 'anonymous') return own?.headers(principal) ?? NOTHING
-      proofOf(principal)
-      return kept.headers(subjectKey(principal), principal)
+      return kept.headers(subjectKey(principal), showerOf(principal))
     },
     async refused(principal, answer) {
       if (principal.kind === 'anonymous') return own?.refused(principal, answer) ?? false
-      return answer.status === 401 && kept.replace(subjectKey(principal), principal, answer.shown)
+      return answer.status === 401 && kept.replace(subjectKey(principal), showerOf(principal), answer.shown)
     },
     subscribe: () => () => {},
+    close() {},
   }
 }
 
-function ownCredential(spec: TokenExchangeSpec, deps: TokenExchangeDeps): Credential | undefined {
-  const { tokenUrl, client, audience, scopes } = spec
+const showerOf = (principal: Identified): Shower => ({ proof: proofOf(principal), expiresAt: principal.expiresAt })
+
+function ownCredential(
+  { client, audience, scopes }: TokenExchangeSpec,
+  endpoint: TokenEndpoint,
+  now: () => number,
+): Credential | undefined {
   if (!client?.secret && !client?.privateKey) return undefined
-  return createClientCredentials(
-    { kind: 'client_credentials', tokenUrl, client, scopes, ...(audience !== undefined && { audience }) },
-    { ...deps, discover: () => Promise.reject(new Error('the endpoint is written')) },
-  )
+  const find = async () => ({ endpoint, resource: undefined })
+  return createClientCredentials({ scopes, ...(audience !== undefined && { audience }) }, { find, now })
 }

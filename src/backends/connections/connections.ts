@@ -97,7 +97,7 @@ export class Connections {
    * Throws what opening a connection throws.
    */
   acquaint(caller: Caller, signal: Cancellation): Promise<void> | undefined {
-    if (!this.perCaller || this.#eras.forListing !== 'auto') return undefined
+    if (this.#eras.forListing !== 'auto') return undefined
     return this.#open('auto', caller, caller.profile, signal).then((leg) => {
       const profile = leg.era === 'legacy' ? caller.profile : NO_PROFILE
       // One may stand by now.

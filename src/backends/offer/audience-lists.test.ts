@@ -29,6 +29,8 @@ function scene() {
       return listing(await server.answer(profile.key))
     },
     base: () => offer('a'),
+    closed: () => undefined,
+    onAway: () => {},
     onChange: ({ profile }) => changes.push(profile),
     max: 50,
   })

@@ -1,5 +1,6 @@
 import type { NativeLists } from '../../model/backend.ts'
 import type { Caller } from '../../model/call.ts'
+import { GatewayError } from '../../model/errors.ts'
 import type { Audience } from './apart.ts'
 import { audienceKey } from './apart.ts'
 import type { Listing } from './lists.ts'
@@ -18,7 +19,7 @@ interface Known {
   /** As it was last given, the same as everybody's or not. */
   listing: Listing | undefined
   /** Why the server does not let them in. */
-  away: Error | undefined
+  away: GatewayError | undefined
   /** The server has said since that its lists changed. */
   stale: boolean
   fetching: Promise<void> | undefined
@@ -31,6 +32,10 @@ export interface AudienceListsOptions {
   audienceOf: (caller: Caller) => Audience
   /** Asks the server in the name of this caller. */
   fetch: (caller: Caller) => Promise<Listing>
+  /** What somebody sees who is not let in. `undefined`: the same as everybody. */
+  closed: (why: GatewayError) => NativeLists | undefined
+  /** Told each time when somebody is not let in, or has nothing to show. */
+  onAway: (why: GatewayError) => void
   /** What everybody sees. */
   base: () => NativeLists | undefined
   /** Told when what one audience sees has changed. */
@@ -63,8 +68,13 @@ export class AudienceLists {
   }
 
   /** Why the server does not let this audience in. */
-  away(audience: Audience): Error | undefined {
+  away(audience: Audience): GatewayError | undefined {
     return this.#known.get(audienceKey(audience))?.away
+  }
+
+  /** Whether anybody's credential cannot be had. */
+  get lacking(): boolean {
+    return [...this.#known.values()].some(({ away }) => away?.code === 'CREDENTIAL_UNAVAILABLE')
   }
 
   /** Audiences that see something of their own. */
@@ -148,10 +158,13 @@ export class AudienceLists {
 
   /** What belongs to one principal is nobody's when it cannot be asked for in its name. */
   #lose(known: Known, error: unknown): void {
-    if (known.audience.principal === undefined || !isTurnedAway(error)) return
+    if (known.audience.principal === undefined || !(error instanceof GatewayError)) return
+    const turnedAway = isTurnedAway(error)
+    if (!turnedAway && error.code !== 'CREDENTIAL_UNAVAILABLE') return
     known.stale = true
     known.away = error
-    this.#show(known, undefined)
+    this.#options.onAway(error)
+    if (turnedAway) this.#show(known, this.#options.closed(error))
   }
 
   #show(known: Known, lists: NativeLists | undefined): void {

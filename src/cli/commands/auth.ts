@@ -1,5 +1,6 @@
 import type { Credentials } from '../../auth/outbound/credentials.ts'
 import type { BackendSpec } from '../../model/backend.ts'
+import { signInOf } from '../../model/credential.ts'
 import { listenForPages } from '../../gateway/face/http/pages.ts'
 import { Outbound } from '../../gateway/outbound.ts'
 import { Telemetry } from '../../telemetry/events.ts'
@@ -123,16 +124,16 @@ async function target(
   throw new CliError(
     EXIT.failed,
     loaded.config.backends.some(({ id }) => id === name)
-      ? `the backend ${name} does not ask its users to sign in`
+      ? `nobody signs in at the backend ${name}`
       : `there is no backend ${name}`,
-    known === '' ? 'no backend has outgoing authentication of type authorization_code' : `backends that do: ${known}`,
+    known === ''
+      ? 'users sign in at backends with outgoing authentication of type authorization_code'
+      : `they do at ${known}`,
   )
 }
 
 function signedInBackends({ config }: Config): BackendSpec[] {
-  return config.backends.filter(
-    ({ credential }) => credential?.kind === 'authorization_code' || credential?.kind === 'id_jag',
-  )
+  return config.backends.filter(({ credential }) => credential && signInOf(credential) !== undefined)
 }
 
 /** Whose tokens are meant. Without OpenID Connect a gateway has one user. */

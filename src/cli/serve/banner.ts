@@ -28,10 +28,11 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
         `  ${paint.good('ready')}  ${b.backend.padEnd(width)}  ${b.transport}  ${b.revision}  ${what}  ${Math.round(b.ms)} ms`,
       )
     },
-    'backend.personal': ({ backend, transport, ms }) => {
+    'backend.personal': ({ backend, transport, page, ms }) => {
       print(
         `  ${paint.good('ready')}  ${backend.padEnd(width)}  ${transport}  for those who sign in  ${Math.round(ms)} ms`,
       )
+      if (page !== undefined) print(`         ${''.padEnd(width)}sign in at ${page}`)
     },
     'backend.failing': ({ backend, transport, fault, retryInMs }) => {
       const hint = fault.hint === undefined ? '' : ` (${fault.hint})`

@@ -1,7 +1,7 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
-import { isLoopbackName } from '../../gateway/face/http/guard.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
 import { Gateway } from '../../gateway/gateway.ts'
+import { isLoopbackName } from '../../model/loopback.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
 import { CliError, EXIT } from '../exit.ts'

@@ -1,7 +1,7 @@
 import { listenForPages } from '../../gateway/face/http/pages.ts'
 import { StdioDoor } from '../../gateway/face/stdio.ts'
 import { Gateway } from '../../gateway/gateway.ts'
-import type { CredentialSpec } from '../../model/credential.ts'
+import { signInOf } from '../../model/credential.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
@@ -12,13 +12,6 @@ import type { ServeOptions } from './runtime.ts'
 import { shutDown } from './runtime.ts'
 import { reloading } from './reloading.ts'
 
-const SIGNS_IN: Readonly<Record<CredentialSpec['kind'], boolean>> = {
-  authorization_code: true,
-  id_jag: true,
-  client_credentials: false,
-  token_exchange: false,
-}
-
 /** Serves one client on standard input and output until the input ends or a signal comes. */
 export async function serveStdio({ config, identity, ...options }: ServeOptions): Promise<number> {
   const signal = nextSignal()
@@ -27,7 +20,7 @@ export async function serveStdio({ config, identity, ...options }: ServeOptions)
     logger(options.format, (line) => process.stderr.write(line)),
     toldAt(options.level),
   )
-  const pages = config.backends.some(({ credential }) => credential && SIGNS_IN[credential.kind])
+  const pages = config.backends.some(({ credential }) => credential && signInOf(credential))
     ? await listenForPages(() => gateway.current.credentials.pages)
     : undefined
   const gateway: Gateway = new Gateway(config, identity, telemetry, {

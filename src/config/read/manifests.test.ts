@@ -106,7 +106,7 @@ test('the documented examples together are one gateway; draft values are underst
   expect(result.config).toMatchObject({
     name: 'unified-devtools',
     groupRef: 'development-tools',
-    incomingAuth: { type: 'oidc', oidc: { issuer: 'https://kubernetes.default.svc', audience: 'toolhive' } },
+    incomingAuth: { type: 'oidc', issuers: [{ name: 'https://kubernetes.default.svc', audiences: ['toolhive'] }] },
     timeouts: { defaultMs: 60_000 },
     failure: { partialFailureMode: 'best_effort' },
     compositeTools: [{ name: 'git-commit-workflow' }],
@@ -245,11 +245,9 @@ test('a ConfigMap for OIDC holds text: scopes are words in it', async () => {
     `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: oidc}\ndata: {issuer: "https://i", audience: v, scopes: "openid, mcp tools", jwksAllowPrivateIP: "true"}\n`
   const result = await load(text)
   expect(errors(result)).toEqual([])
-  expect(result.config?.incomingAuth.oidc).toMatchObject({
-    issuer: 'https://i',
-    scopes: ['openid', 'mcp', 'tools'],
-    jwksAllowPrivateIp: true,
-  })
+  expect(result.config?.incomingAuth.issuers).toMatchObject([
+    { name: 'https://i', scopes: ['openid', 'mcp', 'tools'], allowPrivate: true },
+  ])
 })
 
 test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async () => {
@@ -270,9 +268,10 @@ test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async 
   expect(result.config).toMatchObject({
     incomingAuth: {
       type: 'oidc',
-      oidc: { issuer: 'https://i', audience: 'v', resource: 'http://x/mcp', jwksAllowPrivateIp: true },
+      issuers: [{ name: 'https://i', audiences: ['v'], allowPrivate: true }],
       authz: { type: 'cedar', policies: ['permit(principal, action, resource);'], entitiesJson: '[]' },
     },
+    publicUrl: 'http://x/mcp',
     timeouts: { defaultMs: 5000 },
   })
   expect(JSON.stringify(result.config)).not.toContain('hush')

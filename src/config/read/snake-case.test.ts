@@ -1,22 +1,21 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { formatFault } from '../format.ts'
 import { loadConfig } from '../load.ts'
+import { parseDocument } from '../parse/document.ts'
+import { plain } from '../positions.ts'
+import { readSnakeCase } from './snake-case.ts'
+
+const FILE = join(import.meta.dirname, '../testdata/vmcp/toolhive-0.6.11.yaml')
 
 test('a file of ToolHive v0.6.11 becomes the same configuration in today’s spelling', async () => {
-  const file = join(import.meta.dirname, '../testdata/vmcp/toolhive-0.6.11.yaml')
-  const { config, faults } = await loadConfig([file], { env: { VMCP_CLIENT_SECRET: 'hush' } })
+  const { config, faults } = await loadConfig([FILE], { env: { VMCP_CLIENT_SECRET: 'hush' } })
   expect(config).toMatchObject({
     name: 'engineering-vmcp',
     groupRef: 'engineering-team',
     mode: 'dynamic',
-    incomingAuth: { type: 'oidc', oidc: { clientId: 'vmcp-client', protectedResourceAllowPrivateIp: true } },
-    outgoingAuth: {
-      backends: {
-        github: { type: 'token_exchange', tokenExchange: { clientSecretEnv: 'GITHUB_EXCHANGE_SECRET' } },
-        internal_db: { type: 'unauthenticated' },
-      },
-    },
+    incomingAuth: { type: 'oidc', issuers: [{ clientId: 'vmcp-client', audiences: ['vmcp'] }] },
     failure: { unhealthyThreshold: 3, circuitBreaker: { failureThreshold: 5 } },
     compositeTools: [
       {
@@ -33,6 +32,19 @@ test('a file of ToolHive v0.6.11 becomes the same configuration in today’s spe
   expect(config?.timeouts.perWorkload.get('internal_db')).toBe(45_000)
   expect(faults.every((fault) => fault.severity === 'warning')).toBe(true)
   expect(faults.map((fault) => fault.path)).toContain('token_cache')
+})
+
+test('strategies of backends that are found in a cluster are spelled as today', () => {
+  const [document] = parseDocument(FILE, readFileSync(FILE)).documents
+  if (document?.kind !== 'map') throw new Error('not a map')
+  expect(plain(readSnakeCase(document).tree)).toMatchObject({
+    outgoingAuth: {
+      backends: {
+        github: { type: 'token_exchange', tokenExchange: { clientSecretEnv: 'GITHUB_EXCHANGE_SECRET' } },
+        internal_db: { type: 'unauthenticated' },
+      },
+    },
+  })
 })
 
 test('faults point at the author’s own spelling; unknown keys are warnings, wrong values errors', async () => {

@@ -37,22 +37,25 @@ export class Resolver {
   /**
    * A call that comes before its backend has been listed, or merged after that, waits as the first list does.
    * `undefined`: nothing of that name. Throws `BACKEND_UNREACHABLE` for a name that only a backend could have that has
-   * never answered, and `CONSENT_NEEDED` for one whose backend does not let this caller in.
+   * never answered (of those that `mightHave` it for this caller), and `CONSENT_NEEDED` for one whose backend does not let this caller in.
    */
-  async late(call: EntryCall, caller: Caller, signal: Cancellation): Promise<Entry | undefined> {
+  async late(
+    call: EntryCall,
+    caller: Caller,
+    signal: Cancellation,
+    mightHave: (backend: BackendId) => boolean = () => true,
+  ): Promise<Entry | undefined> {
     await this.#keeper.forList(caller)
     const entry = this.now(call, caller)
     if (entry || (call.kind !== 'tool' && call.kind !== 'prompt')) return entry
-    const absent = this.#backends.find(
-      ({ lists, spec }) =>
-        lists === undefined && couldBelong(call.name, spec.id, this.#settings, this.#backends.length),
+    const able = this.#backends.filter(
+      ({ spec }) => couldBelong(call.name, spec.id, this.#settings, this.#backends.length) && mightHave(spec.id),
     )
-    const closed = this.#backends
-      .filter(({ spec }) => couldBelong(call.name, spec.id, this.#settings, this.#backends.length))
-      .map((backend) => backend.turnsAway(caller))
-      .find((why) => why !== undefined)
-    if (closed) throw closed
-    if (absent) await absent.wake(signal)
+    const absent = able.find(({ lists }) => lists === undefined)
+    const closed = able.find((backend) => backend.turnsAway(caller))
+    // Its user may be back from the page by now.
+    if (closed) await closed.enter(caller, signal)
+    else if (absent) await absent.wake(signal)
     else if (!(await this.#lookAgain(call, caller, signal))) return undefined
     await this.#keeper.forList(caller)
     return this.now(call, caller)

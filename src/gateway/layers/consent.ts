@@ -5,6 +5,7 @@ import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { pause } from '../../model/pause.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
+import { afterSignIn } from '../outcome.ts'
 import { needsInput } from '../questions/needs-input.ts'
 import { openState, sealState } from '../questions/request-state.ts'
 import { accepted, asLinks, linkQuestions, takesLinks } from '../questions/url-required.ts'
@@ -34,6 +35,7 @@ export function consentLayer(sealer: () => Sealer): Layer {
           else return questions(linkQuestions([{ message: error.message, url: error.url }]), error.id)
           return await secondTry()
         }
+        if (repetition?.consent !== undefined && isGone(error)) return afterSignIn()
         const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
         if (links) return questions(links, undefined)
         throw error
@@ -43,6 +45,7 @@ export function consentLayer(sealer: () => Sealer): Layer {
         try {
           return await inner.invoke(call, context)
         } catch (error) {
+          if (isGone(error)) return afterSignIn()
           throw error instanceof ConsentNeeded ? readable(error) : error
         }
       }
@@ -52,6 +55,11 @@ export function consentLayer(sealer: () => Sealer): Layer {
       }
     },
   })
+}
+
+/** What was called to sign in is not there any more when that is done. */
+function isGone(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'NOT_AVAILABLE'
 }
 
 /** Where the answer to this call has sent the user, who has agreed; throws `CLIENT_ERROR` when he has not. */

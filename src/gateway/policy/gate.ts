@@ -112,10 +112,13 @@ export class PolicyGate {
     return decide(this.#set, { principal, target, origin: 'client' }).kind === 'allow'
   }
 
-  /** Whether a name that nobody has shown yet might be this caller's to use: of a backend that is away, say. */
-  mightHave(call: EntryCall, { principal }: Caller): boolean {
+  /**
+   * Whether a name that nobody has shown yet might be this caller's to use, of a backend that is away, say. What a
+   * definition would say of itself is not known then.
+   */
+  mightHave(call: EntryCall, backend: BackendId, { principal }: Caller): boolean {
     if (call.kind !== 'tool' && call.kind !== 'prompt') return true
-    const target = { kind: call.kind, name: call.name, backend: undefined }
+    const target = { kind: call.kind, name: call.name, backend }
     return mayBeAllowed(this.#set, { principal, target, origin: 'client' })
   }
 }

@@ -7,7 +7,7 @@ import { didYouMean } from '../../config/nearest.ts'
 export async function preparePolicies({ incomingAuth, name, groupRef }: GatewayConfig): Promise<Compiled> {
   const { authz } = incomingAuth
   if (authz?.type !== 'cedar') return { faults: [] }
-  const { policies = [], trialPolicies } = authz
+  const { policies, trialPolicies } = authz
   const settings = { ...authz, policies, serverName: name, group: groupRef }
   const compiled = await compilePolicies(settings, didYouMean)
   if (trialPolicies === undefined) return compiled

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 
 import { decodeJwt } from 'jose'
 
-import { createFileStore } from '../../../src/auth/outbound/authorization/file-store.ts'
-import { withLogin } from '../../../src/auth/outbound/authorization/store.ts'
-import { createVaultKeys } from '../../../src/auth/outbound/authorization/vault-keys.ts'
+import { createFileStore } from '../../../src/auth/outbound/authorization/store/file-store.ts'
+import { withLogin } from '../../../src/auth/outbound/authorization/store/store.ts'
+import { createVaultKeys } from '../../../src/auth/outbound/authorization/store/vault-keys.ts'
 import type { JsonObject } from '../../../src/model/json.ts'
 import { identityKey } from '../../../src/model/principal.ts'
+import { Secret } from '../../../src/model/secret.ts'
 import { signingKey } from '../../support/oidc/signing.ts'
 import { textIn } from './context.ts'
 import { BACKEND, type Order, type Session } from './session.ts'
@@ -25,7 +26,12 @@ export async function enterprise({ context, url }: Order, folder: string): Promi
   const issuer = textIn(context, 'idp_issuer')
   const idToken = textIn(context, 'idp_id_token')
   const { sub = '', exp = 0 } = decodeJwt(idToken)
-  await signedIn(folder, { subject: identityKey(issuer, sub, CLIENT), issuer, idToken, expiresAt: exp * 1000 })
+  await signedIn(folder, {
+    subject: identityKey(issuer, sub, CLIENT),
+    issuer,
+    idToken: new Secret(idToken),
+    expiresAt: exp * 1000,
+  })
   const key = await signingKey('ES256')
   const keys = await serveKeys([key.publicJwk])
   const target = await targetOf(url)

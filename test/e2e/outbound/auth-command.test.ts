@@ -69,7 +69,7 @@ test('what one command signs in to, a gateway that runs uses, until another comm
   const gateway = vmcp('serve', file, '--port', '0')
   const client = await legacyClient(await gateway.url())
   open.push(() => client.close())
-  expect(await client.tools()).toEqual([])
+  await vi.waitFor(async () => expect(await client.tools()).toEqual(['mail_sign_in']))
   expect((await said('auth', 'list', file)).stdout).toBe('mail  nobody has signed in\n')
   await logIn(file)
   const listed = await said('auth', 'list', file)
@@ -88,14 +88,34 @@ test('what one command signs in to, a gateway that runs uses, until another comm
 test.each([
   [['auth'], 2, 'say what to do: list, login, logout'],
   [['auth', 'login'], 2, 'name the backend'],
-  [['auth', 'login', 'FILE', 'clock'], 1, 'the backend clock does not ask its users to sign in'],
-  [['auth', 'login', 'FILE', 'mial'], 1, 'backends that do: mail'],
+  [['auth', 'login', 'FILE', 'clock'], 1, 'nobody signs in at the backend clock'],
+  [['auth', 'login', 'FILE', 'mial'], 1, 'they do at mail'],
   [['auth', 'list', 'nowhere.yaml'], 3, 'nowhere.yaml'],
 ] as const)('%j exits with %d', async (args, code, words) => {
   const file = await world()
   const answer = await said(...args.map((arg) => (arg === 'FILE' ? file : arg)))
   expect(answer.code).toBe(code)
   expect(answer.stderr).toContain(words)
+})
+
+test('nobody signs in where the token of a caller is exchanged', async () => {
+  const file = join(folder, 'vmcp.json')
+  const xaa = { idpTokenUrl: 'https://i/', targetTokenUrl: 'https://t/', targetAudience: 'a' }
+  const strategies = {
+    mail: { type: 'xaa', xaa: { ...xaa, subjectTokenType: 'access_token' } },
+    chat: { type: 'xaa', xaa },
+  }
+  const config = {
+    publicUrl: 'https://gw/mcp',
+    backends: Object.keys(strategies).map((name) => ({ name, url: `https://${name}.example/mcp` })),
+    incomingAuth: { type: 'oidc', oidc: { issuer: 'https://i', clientId: 'gateway' } },
+    outgoingAuth: { backends: strategies },
+  }
+  writeFileSync(file, JSON.stringify(config))
+  const answer = await said('auth', 'login', file, 'mail')
+  expect(answer).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody signs in at the backend mail') })
+  expect(answer.stderr).toContain('they do at chat')
+  expect((await said('auth', 'list', file)).stdout).toBe('chat  nobody has signed in\n')
 })
 
 test('a command that has no page says how to sign in', async () => {

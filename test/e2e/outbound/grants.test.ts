@@ -168,3 +168,48 @@ test('calls at once of many users come each with their own token', async () => {
   expect(server.requests).toHaveLength(20)
   expect(backend.done.filter(({ method, user }) => method !== 'server/discover' && user === undefined)).toEqual([])
 })
+
+test('an exchange that fails is named where its user and its operator look', async () => {
+  const provider = await startProvider()
+  open.push(provider.close)
+  provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
+  let works = false
+  const server = await tokenServer(({ form }) =>
+    works || form['grant_type'] === 'client_credentials'
+      ? bearer(works ? `for-${subjectOf(form['subject_token'] ?? '')}` : 'machine-token')
+      : { status: 401, body: { error: 'invalid_client' } },
+  )
+  const backend = await tokenBackend({ era: 'legacy', userOf: (token) => /^for-(\w+)$/.exec(token)?.[1] })
+  const gateway = await gatewayFor({
+    publicUrl: PUBLIC,
+    backends: [{ name: 'crm', url: backend.url }],
+    incomingAuth: {
+      type: 'oidc',
+      oidc: { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true },
+    },
+    outgoingAuth: {
+      backends: {
+        crm: {
+          type: 'token_exchange',
+          tokenExchange: { tokenUrl: server.url, clientId: 'gateway', clientSecret: SECRET, audience: 'crm' },
+        },
+      },
+    },
+  })
+  const health = async () => {
+    const answer = await fetch(gateway.url.replace('/mcp', '/status'))
+    return ((await answer.json()) as { backends: { health: string }[] }).backends[0]?.health
+  }
+  const client = await modernClient(gateway.url, { token: await provider.userToken(PUBLIC, 'alice', 'mcp') })
+  expect(await client.tools()).toEqual([])
+  const told = gateway.events.filter(({ name }) => name === 'backend.note').map(({ data }) => JSON.stringify(data))
+  expect(told.filter((note) => note.includes('invalid_client'))).toHaveLength(1)
+  expect(await health()).toBe('degraded')
+  const answer = await client.tool('whoami')
+  expect(answer).toMatchObject({ isError: true, text: expect.stringMatching(/backend "crm" .*invalid_client/) })
+  works = true
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  expect(await client.tools()).toEqual(['whoami', 'of_alice'])
+  expect(await health()).toBe('healthy')
+  await client.close()
+})

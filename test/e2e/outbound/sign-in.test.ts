@@ -189,7 +189,7 @@ test('a wider scope is asked for where the backend wants one', async () => {
 })
 
 /** A gateway whose callers prove who they are, and whose connect page has them sign in at the issuer. */
-async function companyGateway(given: Partial<TokenBackendOptions> = {}) {
+async function companyGateway(given: Partial<TokenBackendOptions> = {}, policies?: string[]) {
   const { provider, backend, config } = await world(given)
   const port = await freePort()
   const publicUrl = `http://127.0.0.1:${port}/mcp`
@@ -208,7 +208,11 @@ async function companyGateway(given: Partial<TokenBackendOptions> = {}) {
     jwksAllowPrivateIp: true,
   }
   const gateway = await gatewayFor(
-    { ...config, publicUrl, incomingAuth: { type: 'oidc', oidc } },
+    {
+      ...config,
+      publicUrl,
+      incomingAuth: { type: 'oidc', oidc, ...(policies && { authz: { type: 'cedar', policies } }) },
+    },
     { stateFolder, port },
   )
   const enter = async (user: string): Promise<RawClient> =>
@@ -230,7 +234,9 @@ async function freePort(): Promise<number> {
 test('only the user who was asked can sign in, and nobody else gains by it', async () => {
   const { enter, backend } = await companyGateway()
   const [alice, bob] = [await enter('alice'), await enter('bob')]
-  expect([await alice.tools(), await bob.tools()]).toEqual([[], []])
+  expect([await alice.tools(), await bob.tools()]).toEqual([['sign_in'], ['sign_in']])
+  await vi.waitFor(() => expect(bob.changes).toHaveLength(1))
+  bob.changes.pop()
   const page = pageIn((await call(alice)).result)
   const stranger = await new Browser('bob').open(page)
   expect(stranger.status).toBe(403)
@@ -240,7 +246,7 @@ test('only the user who was asked can sign in, and nobody else gains by it', asy
   const retry = await call(alice, { requestState: asked.result?.['requestState'] ?? '', inputResponses: AGREED })
   expect(text(retry)).toBe('alice')
   await vi.waitFor(async () => expect(await alice.tools()).toEqual(['whoami', 'of_alice']))
-  expect(await bob.tools()).toEqual([])
+  expect(await bob.tools()).toEqual(['sign_in'])
   expect(alice.changes).toContain('notifications/tools/list_changed')
   expect(bob.changes).toEqual([])
   pageIn((await call(bob)).result)
@@ -300,4 +306,40 @@ test('a server of a client file that asks for a sign-in gets one; another 401 is
   await new Browser('alice').open(pageIn(asked.result))
   await vi.waitFor(async () => expect(await client.tools()).toEqual(['mail_whoami', 'mail_of_alice']))
   expect((await client.tool('mail_whoami')).text).toBe('alice')
+})
+
+test.each([
+  ['modern', modernClient],
+  ['legacy', legacyClient],
+] as const)('whoever has to sign in finds a tool for it: a %s client', async (_era, connect) => {
+  const { config } = await world()
+  const other = await tokenBackend({ era: 'modern', userOf: () => undefined, open: () => true })
+  const backends = [...(config['backends'] as JsonObject[]), { name: 'open', url: other.url }]
+  const gateway = await gatewayFor({ ...config, backends })
+  const capabilities = connect === modernClient ? TAKES_LINKS : {}
+  const client = await clientOf(connect, gateway.url, { capabilities })
+  await vi.waitFor(async () => expect(await client.tools()).toEqual(['mail_sign_in', 'open_whoami']))
+  const asked = await client.request('tools/call', { name: 'mail_sign_in', arguments: {} })
+  const page = connect === modernClient ? pageIn(asked.result) : linkIn(text(asked))
+  await new Browser('alice').open(page)
+  const again = await client.request('tools/call', {
+    name: 'mail_sign_in',
+    arguments: {},
+    ...(connect === modernClient && { requestState: asked.result?.['requestState'] ?? '', inputResponses: AGREED }),
+  })
+  if (connect === modernClient) expect(text(again)).toMatch(/^The user has signed in\./)
+  await vi.waitFor(async () => expect(await client.tools()).toEqual(['mail_whoami', 'mail_of_alice', 'open_whoami']))
+  expect(client.changes).toContain('notifications/tools/list_changed')
+})
+
+const linkIn = (said: unknown): string => /http\S+/.exec(String(said))?.[0] ?? ''
+
+test('policies that go by the backend find the way to its sign-in', async () => {
+  const { enter } = await companyGateway({}, [
+    'permit(principal == Client::"alice", action == Action::"call_tool", resource in Backend::"mail");',
+  ])
+  const [alice, bob] = [await enter('alice'), await enter('bob')]
+  expect([await alice.tools(), await bob.tools()]).toEqual([['sign_in'], []])
+  pageIn((await call(alice)).result)
+  expect((await bob.tool('whoami')).text).toMatch(/^Unknown tool/)
 })

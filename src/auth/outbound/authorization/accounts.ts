@@ -1,7 +1,7 @@
 import type { BackendSpec } from '../../../model/backend.ts'
-import type { GuardedFetch } from '../../net/guarded-fetch.ts'
-import { revoke } from './revocation.ts'
-import { type Store, type StoredLogin, type StoredToken, withoutLogins, withoutTokens } from './store.ts'
+import { type RevocationParts, revoke } from './server/revocation.ts'
+import { type Store, type StoredLogin, type StoredToken, withoutLogins, withoutTokens } from './store/store.ts'
+import { asUnavailable } from './unavailable.ts'
 
 /** One sign-in that is kept. */
 export interface Account {
@@ -27,21 +27,31 @@ export function accountOf(kept: StoredToken | StoredLogin): Account {
   }
 }
 
+export interface SignOutParts extends RevocationParts {
+  readonly store: Store
+  /** Told why something could not be revoked: it may be good until it ends. */
+  readonly failed: (why: string) => void
+}
+
 /** Forgets first: what cannot be revoked must not stay. `spec`: the backend as configured, if it still is. */
 export async function signOut(
   spec: BackendSpec | undefined,
   backend: string,
   subject: string,
-  { store, fetch }: { store: Store; fetch: GuardedFetch },
+  parts: SignOutParts,
 ): Promise<boolean> {
   const isMeant = (kept: StoredToken | StoredLogin): boolean => kept.backend === backend && kept.subject === subject
   let lost: readonly StoredToken[] = []
   let found = false
-  await store.update((state) => {
+  await parts.store.update((state) => {
     lost = Object.values(state.tokens).filter(isMeant)
     found = lost.length > 0 || Object.values(state.logins).some(isMeant)
     return found ? withoutLogins(withoutTokens(state, isMeant), isMeant) : state
   })
-  await Promise.all(lost.map((token) => revoke(spec, token, fetch).catch(() => {})))
+  await Promise.all(
+    lost.map((token) =>
+      revoke(spec, token, parts).catch((error: unknown) => parts.failed(asUnavailable(error).message)),
+    ),
+  )
   return found
 }

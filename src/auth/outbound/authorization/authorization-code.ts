@@ -2,16 +2,17 @@ import type { BackendSpec } from '../../../model/backend.ts'
 import type { ConsentNeeded, Credential, Refused } from '../../../model/credential.ts'
 import type { BackendId } from '../../../model/ids.ts'
 import type { Principal } from '../../../model/principal.ts'
-import { bearerChallenge, type Challenge } from './challenge.ts'
-import { remember } from './bounded.ts'
-import type { Consent, Consents, Person } from './consents.ts'
+import type { Secret } from '../../../model/secret.ts'
+import { putYoungest } from '../../bounded.ts'
+import { createSingleFlight } from '../../concurrency/single-flight.ts'
+import { bearer, bearerHeaders, type Lifetime, lifetime, NOTHING } from '../shown.ts'
+import type { Consent, Consents, Person } from './browser/consents.ts'
 import { createListeners } from './listeners.ts'
 import { type RenewParts, renew } from './renew.ts'
-import { union } from './scopes.ts'
-import { type ShownToken, shownToken } from './shown-token.ts'
-import { createSingleFlight } from './single-flight.ts'
-import { type State, type StoredToken, withoutTokens } from './store.ts'
-import { codeSpec, targetOf } from './target.ts'
+import { bearerChallenge, type Challenge } from './server/challenge.ts'
+import { union } from './server/scopes.ts'
+import { codeSpec, targetOf } from './server/target.ts'
+import { isSameToken, type State, type StoredToken, withoutTokens } from './store/store.ts'
 
 /** Whose tokens are meant, and who has to sign in for them. */
 export interface Owner {
@@ -36,19 +37,24 @@ const RETRY_MS = 10_000
 const DOUBT_MS = 60_000
 const MAX_STEPS = 2
 
-const NOTHING: readonly string[] = []
+/** What is shown for one owner while it is good. */
+interface ShownToken extends Lifetime {
+  readonly token: StoredToken
+  readonly headers: readonly string[]
+  refreshAt: number
+}
 
 /** Tokens of users who have signed in at the backend's authorization server themselves. */
 export function createAuthorizationCode(backend: BackendSpec, parts: AuthorizationCodeParts): Credential {
   const { store, consents, now, ownerOf } = parts
   const { client, ifAsked = false } = codeSpec(backend)
   /** Have nothing to show, and were not asked for anything. */
-  const unasked = new Set<string>()
+  const unasked = new Map<string, true>()
   const { url, issuer } = targetOf(backend)
   const shown = new Map<string, ShownToken>()
   const flight = createSingleFlight<readonly string[]>(now)
   /** Tokens that replaced a refused one. */
-  const doubtful = new Map<string, { access: string; until: number }>()
+  const doubtful = new Map<string, { access: Secret; until: number }>()
   const steps = new Map<string, Consent[]>()
   const listeners = createListeners<[string | undefined]>()
 
@@ -67,8 +73,11 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     (client ? token.client.id === client.id : token.client.origin !== 'configured')
 
   function show(token: StoredToken): ShownToken {
-    const entry = shownToken(token)
-    remember(shown, token.subject, entry)
+    const { access, obtainedAt, expiresAt, refresh } = token
+    const life = lifetime(obtainedAt, expiresAt)
+    const refreshAt = refresh ? life.refreshAt : Infinity
+    const entry = { token, headers: bearerHeaders(access), ...life, refreshAt }
+    putYoungest(shown, token.subject, entry)
     return entry
   }
 
@@ -77,8 +86,10 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
 
   async function obtain(owner: Owner): Promise<readonly string[]> {
     const token = tokenIn(await store.read(), owner.subject)
-    if (!token && ifAsked) unasked.add(owner.subject)
-    if (!token && ifAsked) return NOTHING
+    if (!token && ifAsked) {
+      putYoungest(unasked, owner.subject, true)
+      return NOTHING
+    }
     if (!token) throw needed(owner)
     const entry = show(token)
     return entry.until > now() ? entry.headers : replace(owner, token)
@@ -99,21 +110,21 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
 
   async function unauthorized(owner: Owner, { shown: headers }: Refused, challenge?: Challenge): Promise<boolean> {
     const { subject } = owner
-    await flight.idle(subject)
+    await flight.pending(subject)?.catch(() => {})
     const token = tokenIn(await store.read(), subject)
     if (!token && ifAsked && challenge?.resourceMetadata === undefined) return false
     if (!token) throw needed(owner)
-    if (!headers.includes(`Bearer ${token.access}`)) return true
+    if (!headers.includes(bearer(token.access))) return true
     const doubt = doubtful.get(subject)
     doubtful.delete(subject)
-    if (doubt?.access === token.access && doubt.until > now()) {
-      await store.update((state) => withoutTokens(state, (other) => other.access === token.access && isOurs(other)))
+    if (doubt && isSameToken(token, doubt) && doubt.until > now()) {
+      await store.update((state) => withoutTokens(state, (other) => isSameToken(token, other) && isOurs(other)))
       shown.delete(subject)
       throw needed(owner)
     }
     await flight.run(subject, () => replace(owner, token))
     const next = shown.get(subject)?.token
-    if (next) remember(doubtful, subject, { access: next.access, until: now() + DOUBT_MS })
+    if (next) putYoungest(doubtful, subject, { access: next.access, until: now() + DOUBT_MS })
     return true
   }
 
@@ -126,15 +137,16 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     if (recent.length >= MAX_STEPS && !(last && consents.isPending(last))) return false
     const scopes = union(tokenIn(await store.read(), subject)?.scopes ?? [], challenge.scopes)
     const consent = consents.ask({ ...owner, backend, aim: 'backend', scopes })
-    remember(steps, subject, recent.includes(consent) ? recent : [...recent, consent])
+    putYoungest(steps, subject, recent.includes(consent) ? recent : [...recent, consent])
     throw parts.consentNeeded(consent)
   }
 
-  store.subscribe((state, before) => {
+  const leave = store.subscribe((state, before) => {
     for (const subject of changedSubjects(state, before)) {
       unasked.delete(subject)
       const [is, was] = [tokenIn(state, subject), tokenIn(before, subject)]
-      if (shown.get(subject)?.token.access !== is?.access) shown.delete(subject)
+      const entry = shown.get(subject)
+      if (entry && !isSameToken(entry.token, is)) shown.delete(subject)
       // A refreshed token opens what the old one opened.
       if (is?.scopes.join(' ') !== was?.scopes.join(' ')) listeners.call(parts.perCaller ? subject : undefined)
     }
@@ -160,11 +172,15 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
       return answer.status === 401 ? unauthorized(owner, answer, challenge) : forbidden(owner, challenge)
     },
     subscribe: listeners.add,
+    close: leave,
   }
 }
 
 /** Whose tokens are others than before. */
 function changedSubjects({ tokens }: State, { tokens: before }: State): ReadonlySet<string> {
-  const keys = Object.keys({ ...tokens, ...before }).filter((key) => tokens[key]?.access !== before[key]?.access)
+  const keys = Object.keys({ ...tokens, ...before }).filter((key) => !isUnchanged(tokens[key], before[key]))
   return new Set(keys.flatMap((key) => (tokens[key] ?? before[key])?.subject ?? []))
 }
+
+const isUnchanged = (a: StoredToken | undefined, b: StoredToken | undefined): boolean =>
+  a === undefined ? b === undefined : isSameToken(a, b)

@@ -1,19 +1,21 @@
 import type { BackendSpec } from '../../../model/backend.ts'
 import type { GuardedFetch } from '../../net/guarded-fetch.ts'
-import { createTokenEndpoint, GrantRefused } from '../token-endpoint.ts'
 import type { Token } from '../token-answer.ts'
-import { authorizationServer } from './discovery.ts'
-import { clientFor, forgetClient } from './registration.ts'
-import { isForgotten, tokenFields } from './sign-in.ts'
-import { type Store, type StoredToken, tokenKey, withoutTokens, withToken } from './store.ts'
-import { codeSpec, targetOf } from './target.ts'
-import { within } from './trust.ts'
+import { GrantRefused } from '../token-endpoint.ts'
+import type { TokenEndpoints } from '../token-endpoints.ts'
+import { authorizationServer } from './server/discovery.ts'
+import { clientFor, forgetClient } from './server/registration.ts'
+import { codeSpec, targetOf } from './server/target.ts'
+import { within } from './server/trust.ts'
+import { isSameToken, type Store, type StoredToken, tokenKey, withoutTokens, withToken } from './store/store.ts'
+import { isForgotten, tokenFields } from './stored-token.ts'
 import { asUnavailable } from './unavailable.ts'
 
 export interface RenewParts {
   readonly store: Store
   readonly fetch: GuardedFetch
   readonly now: () => number
+  readonly endpoints: TokenEndpoints
 }
 
 /**
@@ -29,12 +31,12 @@ export async function renew(
   const key = tokenKey(seen)
   return store.exclusively(key, async () => {
     const current = (await store.read()).tokens[key]
-    if (!current || current.access !== seen.access) return current
+    if (!current || !isSameToken(current, seen)) return current
     const token = await refreshed(backend, current, parts)
     const next = token && { ...current, ...tokenFields(token, current.scopes, parts.now()) }
     await store.update((state) => {
       // Nobody refreshes beside us, but users sign in and out.
-      if (state.tokens[key]?.access !== current.access) return state
+      if (!isSameToken(current, state.tokens[key])) return state
       return next ? withToken(state, next) : withoutTokens(state, (token) => tokenKey(token) === key)
     })
     return (await store.read()).tokens[key]
@@ -50,11 +52,9 @@ async function refreshed(backend: BackendSpec, token: StoredToken, parts: RenewP
   try {
     // Refresh tokens go to the issuer that gave them, whatever the backend names today.
     const { tokenEndpoint: url, authMethods } = await authorizationServer(issuer, trust, parts.fetch)
-    const endpoint = createTokenEndpoint(
-      { url, reach: within(trust, url), issuer, methods: authMethods, ...identity },
-      parts,
-    )
-    return await endpoint({ type: 'refresh_token', parameters: { refresh_token: refresh, resource } })
+    const reach = within(trust, url)
+    const endpoint = parts.endpoints({ url, reach, issuer, methods: authMethods, ...identity })
+    return await endpoint({ type: 'refresh_token', parameters: { refresh_token: refresh.reveal(), resource } })
   } catch (error) {
     if (isForgotten(error, client)) await forgetClient(issuer, client, parts.store)
     else if (!(error instanceof GrantRefused && error.reason === 'invalid_grant')) throw asUnavailable(error)

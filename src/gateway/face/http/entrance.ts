@@ -31,7 +31,6 @@ export class Entrance {
   constructor(config: GatewayConfig, telemetry: Telemetry, stateFolder: string | undefined) {
     const { incomingAuth } = config
     this.#authenticator = createAuthenticator(config, {
-      environment: process.env,
       ...(stateFolder !== undefined && { stateFolder }),
       tell: (note) => {
         if (note.kind === 'issuer-failing') telemetry.emit('issuer.failing', { issuer: note.issuer, why: note.why })
@@ -39,7 +38,7 @@ export class Entrance {
       },
     })
     this.#takesTokens = incomingAuth.type !== 'anonymous'
-    this.#publicDiscovery = isPublic(incomingAuth)
+    this.#publicDiscovery = incomingAuth.publicDiscovery
     const metadata = this.#authenticator.metadata()
     const paths = metadata ? metadataPaths(metadata.resource) : []
     this.#documents = new Map(paths.map((path) => [path, JSON.stringify(metadata)]))
@@ -88,10 +87,6 @@ export class Entrance {
   close(): void {
     this.#authenticator.close()
   }
-}
-
-function isPublic({ publicDiscovery, oidc }: GatewayConfig['incomingAuth']): boolean {
-  return publicDiscovery === true || [oidc ?? []].flat().some((issuer) => issuer.publicDiscovery === true)
 }
 
 /** Calls `end` when the token that opened a stream expires, unless the stream has ended before. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GatewayError } from '../../../model/errors.ts'
+import { isLoopbackName } from '../../../model/loopback.ts'
 import { isRepeated } from './repeated.ts'
 
 export interface GuardSettings {
@@ -100,11 +101,4 @@ const HOST = /^(\[[^\]]*\]|[^:]*)(?::\d{0,5})?$/
 /** The name without its port; empty when this is no host. */
 export function nameOf(host: string): string {
   return HOST.exec(host)?.[1] ?? ''
-}
-
-/** `localhost`, 127.0.0.0/8 and ::1, with or without brackets; nothing that merely starts like one. */
-export function isLoopbackName(name: string): boolean {
-  const lower = name.toLowerCase()
-  if (lower === 'localhost' || lower === '::1' || lower === '[::1]') return true
-  return /^127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(lower)
 }

@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ConnectPages } from '../../../auth/outbound/authorization/browser/pages.ts'
-import { isLoopbackAddress } from './loopback.ts'
-import { isLoopbackName, nameOf } from './guard.ts'
+import type { ConnectPages } from '../../../auth/outbound/credentials.ts'
+import { isLoopbackAddress, isLoopbackName } from '../../../model/loopback.ts'
+import { nameOf } from './guard.ts'
 
 /** Answers a request for one of the pages at which users sign in. False: there is none at this path. */
 export function answerPage(pages: ConnectPages, path: string, req: IncomingMessage, res: ServerResponse): boolean {

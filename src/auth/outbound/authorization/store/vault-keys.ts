@@ -1,0 +1,87 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } from 'node:crypto'
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { SealingKey } from '../../../../model/settings.ts'
+
+/** What seals a file: the first key seals, all open. */
+export interface VaultKeys {
+  seal(text: string): Promise<string>
+  /** `undefined`: it was not sealed with any of these keys, or has been changed since. */
+  open(sealed: string): Promise<string | undefined>
+}
+
+const CIPHER = 'aes-256-gcm'
+const PURPOSE = 'vmcp token store'
+const IV_BYTES = 12
+const TAG_BYTES = 16
+/** Of a key that comes from the key file. */
+const FILE_ID = 'file'
+
+/** Without configured keys that of `keyFile`, which is generated at first use. */
+export function createVaultKeys(configured: readonly SealingKey[], keyFile: string): VaultKeys {
+  const derived = configured.map(({ id, key }) => ({ id, key: derive(key) }))
+  return {
+    async seal(text) {
+      const { id, key } = derived[0] ?? { id: FILE_ID, key: derive(await fileKey(keyFile)) }
+      const head = Buffer.from(JSON.stringify({ v: 1, key: id })).toString('base64url')
+      const iv = randomBytes(IV_BYTES)
+      const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(head))
+      const body = Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+      return `${head}.${body.toString('base64url')}\n`
+    },
+    async open(sealed) {
+      const [head = '', body = ''] = sealed.trim().split('.')
+      const bytes = Buffer.from(body, 'base64url')
+      const keys = derived.filter(({ id }) => id === idOf(head)).map(({ key }) => key)
+      if (idOf(head) === FILE_ID) keys.push(derive(await fileKey(keyFile)))
+      for (const key of keys) {
+        try {
+          const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
+          decipher.setAAD(Buffer.from(head)).setAuthTag(bytes.subarray(-TAG_BYTES))
+          const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES))
+          return Buffer.concat([text, decipher.final()]).toString('utf8')
+        } catch {
+          // Not this key.
+        }
+      }
+      return undefined
+    },
+  }
+}
+
+/** The key of other seals must not open this file, nor the other way round. */
+const derive = (key: Buffer): Buffer => Buffer.from(hkdfSync('sha256', key, '', PURPOSE, 32))
+
+function idOf(head: string): unknown {
+  try {
+    return (JSON.parse(Buffer.from(head, 'base64url').toString()) as { key?: unknown } | null)?.key
+  } catch {
+    return undefined
+  }
+}
+
+async function fileKey(path: string): Promise<Buffer> {
+  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (known !== undefined) return checked(known)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  // Complete before it has its name, and of two processes that begin together one gives the key to both.
+  const draft = `${path}.${randomUUID()}`
+  try {
+    await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
+    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  } finally {
+    await rm(draft, { force: true })
+  }
+  return checked(await readFile(path, 'utf8'))
+}
+
+function checked(text: string): Buffer {
+  const key = Buffer.from(text.trim(), 'base64url')
+  if (key.length !== 32) throw new Error('the key file holds no key of 32 bytes')
+  return key
+}

@@ -10,6 +10,7 @@ import { serveCommand } from './commands/serve.ts'
 import { toolsCommand } from './commands/tools.ts'
 import { validateCommand } from './commands/validate.ts'
 import { versionCommand } from './commands/version.ts'
+import { GatewayError } from '../model/errors.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
 import { identity } from '../gateway/identity.ts'
 import { outliveReaders, print, printError } from './terminal.ts'
@@ -33,6 +34,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(argv)
   } catch (error) {
+    if (error instanceof GatewayError) {
+      printError(`vmcp: ${error.message}`)
+      return EXIT.failed
+    }
     if (!(error instanceof CliError)) throw error
     printError(`vmcp: ${error.message}`)
     if (error.hint !== undefined) printError(`      ${error.hint}`)

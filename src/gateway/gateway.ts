@@ -48,6 +48,7 @@ export class Gateway {
   readonly #outbound: Outbound
   readonly #leases = new BackendLeases()
   readonly #watchers = new Set<Watcher>()
+  readonly #reloadListeners = new Set<() => void>()
   readonly #follows = new Follows(() => this.#current)
   /** Legacy clients whose session lives. */
   readonly #clients = new Map<OwnerKey, ClientPort>()
@@ -124,6 +125,13 @@ export class Gateway {
       return (caller) => generation.shownOf(generation.keeper.view(caller), caller)
     }
     this.#announce(this.#watchers, seenIn(old), seenIn(next))
+    for (const listener of this.#reloadListeners) listener()
+  }
+
+  /** Calls the listener after every reload, until the returned function is called. */
+  onReload(listener: () => void): () => void {
+    this.#reloadListeners.add(listener)
+    return () => this.#reloadListeners.delete(listener)
   }
 
   /** A legacy client has come: backends that it has for itself may turn to it. */

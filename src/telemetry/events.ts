@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../model/errors.ts'
 import type { Secret } from '../model/secret.ts'
 import type { BackendFault, Transport } from '../model/backend.ts'
 import type { BackendId } from '../model/ids.ts'
@@ -60,6 +61,8 @@ export interface Events {
   'issuer.ready': { issuer: string; keys: number }
   /** The token that clients must show, when it was made just now. `file`: where it is kept. */
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
+  /** Somebody did not get past the door. */
+  'request.refused': { code: ErrorCode; why: string }
   /** A policy could not be evaluated, which denies. */
   'policy.fault': { policy: string | undefined; message: string }
   /** What policies on trial would have decided otherwise. `by`: the policies that would have decided. */

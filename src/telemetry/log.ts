@@ -92,6 +92,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       return `clients must show a token, which is kept ${where}${exposed ? ', a file that others on this machine can read' : ''}`
     },
   },
+  'request.refused': { level: 'debug', say: ({ code, why }) => `a request was refused: ${why} (${code})` },
   'policy.fault': {
     level: 'warn',
     say: ({ policy, message }) =>

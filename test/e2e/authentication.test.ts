@@ -10,6 +10,7 @@ import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { startHttpBackend, type HttpBackend } from '../support/http-backend.ts'
 import { startProvider, type RunningProvider } from '../support/oidc/provider.ts'
 import { waitFor } from '../support/processes.ts'
+import { legacyClient, modernClient } from '../support/raw-client.ts'
 import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
 
 const RESOURCE = 'https://mcp.example/mcp'
@@ -200,4 +201,18 @@ test('a local token is made once, kept for its owner only, and counts after a re
   const told = gateway.events.filter(({ name }) => name === 'local.token')
   await waitFor(() => told.length > 0)
   expect(JSON.stringify(told)).not.toContain(token)
+})
+
+test('who listens when the issuers change must come in anew', async () => {
+  const { gateway, backend } = await start(oidc())
+  const token = await provider.userToken(RESOURCE, 'alice', 'mcp')
+  const [legacy, modern] = [await legacyClient(gateway.url, { token }), await modernClient(gateway.url, { token })]
+  open.push(
+    () => legacy.close(),
+    () => modern.close(),
+  )
+  const backends = [{ name: 'one', url: backend.url }]
+  await gateway.reload({ publicUrl: RESOURCE, backends, incomingAuth: oidc({ requiredScopes: ['read'] }) })
+  await waitFor(() => legacy.listening() === false && modern.listening() === false)
+  expect(await legacy.request('tools/list')).toMatchObject({ status: 403 })
 })

@@ -19,6 +19,8 @@ export interface RawClient {
   tools(): Promise<string[]>
   /** Methods of notifications that came on the stream for changes. */
   changes: string[]
+  /** Whether that stream stands. */
+  listening(): boolean
   close(): Promise<void>
 }
 
@@ -50,11 +52,17 @@ export async function legacyClient(url: string, { capabilities = {}, token }: Ra
   const stop = new AbortController()
   const changes: string[] = []
   const stream = await fetch(url, { headers: { ...headers, accept: 'text/event-stream' }, signal: stop.signal })
-  void follow(stream, (message) => changes.push(methodOf(message)))
-  return clientOf(send.request, changes, async () => {
-    stop.abort()
-    await fetch(url, { method: 'DELETE', headers }).catch(() => undefined)
-  })
+  let listening = true
+  void follow(stream, (message) => changes.push(methodOf(message))).then(() => (listening = false))
+  return clientOf(
+    send.request,
+    changes,
+    () => listening,
+    async () => {
+      stop.abort()
+      await fetch(url, { method: 'DELETE', headers }).catch(() => undefined)
+    },
+  )
 }
 
 /** Listens for every kind of change; requests carry the envelope of 2026-07-28. */
@@ -78,11 +86,18 @@ export async function modernClient(url: string, { capabilities = {}, token }: Ra
   const notifications = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
   const listen = { jsonrpc: '2.0', id: 0, method: 'subscriptions/listen', params: { notifications, _meta: envelope } }
   const stream = await send.raw(listen, stop.signal)
-  void follow(stream, (message) => {
+  let listening = true
+  const ended = follow(stream, (message) => {
     const method = methodOf(message)
     if (method.endsWith('list_changed')) changes.push(method)
   })
-  return clientOf(enveloped, changes, async () => stop.abort())
+  void ended.then(() => (listening = false))
+  return clientOf(
+    enveloped,
+    changes,
+    () => listening,
+    async () => stop.abort(),
+  )
 }
 
 const ENVELOPE: JsonObject = {
@@ -91,10 +106,16 @@ const ENVELOPE: JsonObject = {
   [META.clientInfo]: { name: 'raw', version: '1' },
 }
 
-function clientOf(request: RawClient['request'], changes: string[], close: () => Promise<void>): RawClient {
+function clientOf(
+  request: RawClient['request'],
+  changes: string[],
+  listening: () => boolean,
+  close: () => Promise<void>,
+): RawClient {
   return {
     request,
     changes,
+    listening,
     close,
     async tool(name, args = {}, meta) {
       const answer = await request('tools/call', { name, arguments: args, ...(meta && { _meta: meta }) })

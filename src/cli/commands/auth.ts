@@ -25,7 +25,7 @@ export const authCommand: Command = {
     json: { type: 'boolean', help: 'list: print JSON' },
   },
   notes: [
-    'A running gateway that keeps its tokens in the same folder notices at once.',
+    'A running gateway that keeps its tokens in the same folder notices within seconds.',
     'Under incomingAuth oidc --as says whose sign-in it is: {"iss":..., "sub":..., "client_id":...}.',
   ],
   examples: ['vmcp auth list', 'vmcp auth login vmcp.yaml mail', 'vmcp auth logout mail'],

@@ -6,6 +6,7 @@ import { isLoopbackName } from '../../../model/loopback.ts'
 import type { Principal } from '../../../model/principal.ts'
 import { classifyEra } from '../../../protocol/classify.ts'
 import type { Message } from '../../../protocol/jsonrpc.ts'
+import { clip } from '../../../protocol/clip.ts'
 import { errorText, parseMessage } from '../../../protocol/jsonrpc.ts'
 import { eraOf } from '../../../protocol/revisions.ts'
 import type { GatewayConfig } from '../../../config/gateway-config.ts'
@@ -43,6 +44,7 @@ export class HttpDoor {
   readonly #sse: SseDoor
   readonly #server: Server
   readonly #stateFolder: string | undefined
+  readonly #unfollow: () => void
   /** Made from `#config`. */
   #guard: Guard
   #allowance: Allowance
@@ -60,6 +62,7 @@ export class HttpDoor {
     this.#allowance = new Allowance(this.#config.door)
     this.#entrance = new Entrance(this.#config, gateway.telemetry, stateFolder)
     this.#entranceKey = entranceKey(this.#config)
+    this.#unfollow = gateway.onReload(() => this.#follow())
     this.#legacy = new LegacyDoor(gateway)
     this.#modern = new ModernDoor(gateway)
     this.#sse = new SseDoor(gateway)
@@ -92,14 +95,20 @@ export class HttpDoor {
   /** Takes no more requests, ends streams. Calls that run go on, and keep their session and connection. */
   stop(): void {
     this.#server.close()
+    this.#endStreams()
+    this.#server.closeIdleConnections()
+  }
+
+  /** Streams that only listen. Clients open them again. */
+  #endStreams(): void {
     this.#modern.closeAll()
     this.#legacy.sessions.endStreams()
     this.#sse.closeIdle()
-    this.#server.closeIdleConnections()
   }
 
   /** Cuts what is left. */
   destroy(): void {
+    this.#unfollow()
     this.#entrance.close()
     this.#legacy.sessions.closeAll('the gateway is stopping')
     this.#sse.closeAll()
@@ -107,7 +116,6 @@ export class HttpDoor {
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
-    this.#follow()
     try {
       if (req.rawHeaders.length > MAX_HEADERS * 2) {
         throw new GatewayError('HEADERS_TOO_LARGE', `Too many header fields: at most ${MAX_HEADERS}`)
@@ -129,10 +137,9 @@ export class HttpDoor {
     return answerPage(this.#gateway.current.credentials.pages, path, req, res)
   }
 
-  /** A reload counts from the next request on. What cannot be used leaves the door as it was. */
+  /** After a reload. What cannot be used leaves the door as it was. */
   #follow(): void {
     const { config } = this.#gateway.current
-    if (config === this.#config) return
     this.#config = config
     this.#guard = new Guard({ loopback: this.#loopback, ...config.door })
     this.#allowance = new Allowance(config.door)
@@ -144,6 +151,8 @@ export class HttpDoor {
       this.#entranceKey = entranceKey(config)
       this.#entrance.close()
       this.#entrance = next
+      // Whoever listens must come in anew.
+      this.#endStreams()
     } catch (error) {
       this.#gateway.telemetry.emit('config.rejected', { faults: [`incomingAuth: ${(error as Error).message}`] })
     }
@@ -261,6 +270,9 @@ export class HttpDoor {
 
   #refuse(res: ServerResponse, failure: unknown, id: string): void {
     if (res.headersSent || res.destroyed) return
+    if (failure instanceof GatewayError) {
+      this.#gateway.telemetry.emit('request.refused', { code: failure.code, why: clip(failure.message) })
+    }
     const rendered = renderError(failure, '', 'modern', this.#gateway.telemetry)
     if (rendered.kind !== 'error') return
     const text = errorText(id, rendered.error)

@@ -1,7 +1,7 @@
 import { findSuspicious } from '../aggregation/suspicion/suspicion.ts'
 import { checkNames } from '../auth/policy/names.ts'
 import type { Fault } from '../config/faults.ts'
-import { didYouMean } from '../config/nearest.ts'
+import { didYouMean } from '../model/nearest.ts'
 import { GATEWAY_CALLER } from '../model/call.ts'
 import type { ShownName } from '../model/ids.ts'
 import type { Served } from './session.ts'

@@ -9,7 +9,7 @@ import {
   type Position,
   positionOf,
 } from './positions.ts'
-import { didYouMean, suggest } from './nearest.ts'
+import { didYouMean, suggest } from '../model/nearest.ts'
 import { without } from './prune.ts'
 import { configSchema, type AuthoredConfig } from './schema.ts'
 import { found, MISSING } from './schema/primitives.ts'

@@ -213,6 +213,6 @@ test('who listens when the issuers change must come in anew', async () => {
   )
   const backends = [{ name: 'one', url: backend.url }]
   await gateway.reload({ publicUrl: RESOURCE, backends, incomingAuth: oidc({ requiredScopes: ['read'] }) })
-  await waitFor(() => legacy.listening() === false && modern.listening() === false)
+  await waitFor(() => !legacy.listening() && !modern.listening())
   expect(await legacy.request('tools/list')).toMatchObject({ status: 403 })
 })

@@ -91,7 +91,7 @@ export async function modernClient(url: string, { capabilities = {}, token }: Ra
     const method = methodOf(message)
     if (method.endsWith('list_changed')) changes.push(method)
   })
-  void ended.then(() => (listening = false))
+  void ended.finally(() => (listening = false))
   return clientOf(
     enveloped,
     changes,

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
-import { nearest } from '../../config/nearest.ts'
 import { compilePolicies } from './compile.ts'
 import type { Suggest } from './check.ts'
 import { checkNames } from './names.ts'
 
 const suggest: Suggest = (name, candidates) => {
-  const best = nearest(name, candidates)
+  const best = candidates.find((one) => one.slice(0, 2) === name.slice(0, 2))
   return best === undefined ? undefined : `did you mean "${best}"?`
 }
 const NAMES = { serverName: 'srv', group: 'eng' }

@@ -3,7 +3,7 @@ import { compilePolicies } from '../../auth/policy/compile.ts'
 import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Fault } from '../../config/faults.ts'
 import { fileError, warning } from '../../config/faults.ts'
-import { didYouMean } from '../../config/nearest.ts'
+import { didYouMean } from '../../model/nearest.ts'
 import { load } from '../configuration.ts'
 import { CliError, EXIT } from '../exit.ts'
 

@@ -1,5 +1,5 @@
 import { type Fault, fileError, warning } from '../faults.ts'
-import { didYouMean, suggest } from '../nearest.ts'
+import { didYouMean, suggest } from '../../model/nearest.ts'
 import { type Located, type LocatedEntry, type LocatedMap, list, map, put, scalar } from '../positions.ts'
 import { found } from '../schema/primitives.ts'
 import type { Contribution, Withheld } from './contribution.ts'

@@ -1,5 +1,5 @@
 import { fileError, warning } from '../faults.ts'
-import { suggest } from '../nearest.ts'
+import { suggest } from '../../model/nearest.ts'
 import { get, getItems, getString, list, type LocatedMap, map, type Position, put, scalar } from '../positions.ts'
 import { groupOf, MEMBER_KINDS, readMember } from './manifests/members.ts'
 import {

@@ -1,5 +1,5 @@
 import { asMap, get, getMap, getString, type Located, type LocatedMap } from '../positions.ts'
-import { nearest } from '../nearest.ts'
+import { nearest } from '../../model/nearest.ts'
 import { SECTIONS } from '../schema.ts'
 
 export type Dialect = 'manifest' | 'vmcp' | 'snake-case' | 'client'

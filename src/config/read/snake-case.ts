@@ -1,5 +1,5 @@
 import { type Fault, warning } from '../faults.ts'
-import { didYouMean } from '../nearest.ts'
+import { didYouMean } from '../../model/nearest.ts'
 import { type Located, type LocatedMap, list, map, put, scalar } from '../positions.ts'
 import { configSchema } from '../schema.ts'
 import type { Contribution } from './contribution.ts'

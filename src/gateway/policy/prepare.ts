@@ -1,7 +1,7 @@
 import type { Compiled } from '../../auth/policy/compile.ts'
 import { compilePolicies } from '../../auth/policy/compile.ts'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
-import { didYouMean } from '../../config/nearest.ts'
+import { didYouMean } from '../../model/nearest.ts'
 
 /** Reads and checks the policies of a configuration; no set: there are none, or they are not to be used. */
 export async function preparePolicies({ incomingAuth, name, groupRef }: GatewayConfig): Promise<Compiled> {

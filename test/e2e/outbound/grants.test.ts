@@ -171,7 +171,7 @@ test('calls at once of many users come each with their own token', async () => {
 
 test('an exchange that fails is named where its user and its operator look', async () => {
   const provider = await startProvider()
-  open.push(provider.close)
+  open.push(() => provider.close())
   provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   let works = false
   const server = await tokenServer(({ form }) =>

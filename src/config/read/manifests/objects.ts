@@ -10,7 +10,7 @@ import {
   map,
   type Position,
 } from '../../positions.ts'
-import { nearest, suggest } from '../../nearest.ts'
+import { nearest, suggest } from '../../../model/nearest.ts'
 import type { Withheld } from '../contribution.ts'
 
 const GROUP = 'toolhive.stacklok.dev'

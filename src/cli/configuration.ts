@@ -65,7 +65,8 @@ export async function load(source: Source): Promise<Loaded> {
   return { ...loaded, config, ...(set && { policies: set }) }
 }
 
-function policyFault(fault: PolicyFault, locate: LoadResult['locate']): Fault {
+/** A fault of policies where the configuration has them. */
+export function policyFault(fault: PolicyFault, locate: LoadResult['locate']): Fault {
   const { where, index, line, column, message, hint, severity } = fault
   const at = locate(['incomingAuth', 'authz', where, ...(index === undefined ? [] : [index])])
   const make = severity === 'error' ? fileError : warning

@@ -76,7 +76,8 @@ export function resolveBackends(
 /** The name under which standard input appears in faults. */
 export const STDIN = '<stdin>'
 
-function folderOf({ file }: Position, { cwd }: Environment): string {
+/** Where relative names in a file begin. */
+export function folderOf({ file }: Position, { cwd }: Environment): string {
   return file === STDIN ? cwd : dirname(resolve(cwd, file))
 }
 

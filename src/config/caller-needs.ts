@@ -8,6 +8,8 @@ import type { StrategyType } from './schema/auth.ts'
 export interface Callers {
   incomingAuth: Pick<IncomingAuth, 'type' | 'issuers'>
   publicUrl?: string | undefined
+  /** The file says it with faults: what strategies lack is not known. */
+  unclear?: boolean
 }
 
 /** Strategies that show each caller's own, which no shared connection can: always, or where the gateway knows its users. */
@@ -24,10 +26,11 @@ export function isPerCaller(type: StrategyType, hasUsers: boolean): boolean {
 
 /** What a strategy lacks in the way callers prove who they are. */
 export function callerNeeds(
-  { incomingAuth, publicUrl }: Callers,
+  { incomingAuth, publicUrl, unclear = false }: Callers,
   type: StrategyType,
   credential: CredentialSpec | undefined,
 ): Problem | undefined {
+  if (unclear) return undefined
   const hasUsers = incomingAuth.type === 'oidc'
   if (PER_CALLER[type] === 'always' && !hasUsers) {
     return {

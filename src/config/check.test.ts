@@ -177,6 +177,27 @@ test.each([
   [`${TWO}incomingAuth: {type: oidc}`, 'the type "oidc" needs incomingAuth.oidc'],
   [`${TWO}incomingAuth: {type: oidc, oidc: {issuer: "https://a"}}`, 'an audience is needed'],
   [`${TWO}incomingAuth: {type: anonymous, authz: {type: cedar}}`, 'needs at least one policy'],
+  ...[
+    'Host',
+    'connection',
+    'Content-Length',
+    'Accept',
+    'Mcp-Session-Id',
+    'MCP-Protocol-Version',
+    'Accept-Encoding',
+  ].flatMap((header): [string, string][] => [
+    [`${TWO}passthroughHeaders: [${header}]`, `the header "${header}" is never passed on`],
+    [
+      outgoing('header_injection', `headerInjection: {headerName: ${header}, headerValue: b}`),
+      `headerInjection.headerName: the header "${header}" belongs to the protocol`,
+    ],
+    [
+      `backends: [{name: a, url: "http://a/", headers: {X: y, ${header}: z}}]`,
+      `1:56 backends[0].headers.${header}: the header "${header}" belongs to the protocol: the gateway writes it itself (leave it out)`,
+    ],
+  ]),
+  [`${TWO}passthroughHeaders: [Authorization]`, 'the header "Authorization" is never passed on'],
+  [`${TWO}publicUrl: "https://gw/#x"`, 'publicUrl: not the address of a resource'],
   [`${TWO}passthroughHeaders: [X-Forwarded-For]`, 'the header "X-Forwarded-For" is never passed on'],
   [`${TWO}rateLimiting: {perUser: {maxTokens: 1, refillPeriod: 1s}}`, 'perUser needs incomingAuth that knows users'],
   [`${TWO}rateLimiting: {}`, 'the section limits nothing'],
@@ -223,4 +244,9 @@ test('strategies that can be right are served, with warnings', async () => {
     expect.stringContaining('without an audience'),
     expect.stringContaining('subjectProviderName has no effect'),
   ])
+})
+
+test('a fixed header may say who the gateway is', async () => {
+  const text = 'backends: [{name: a, url: "http://a/", headers: {Authorization: b, Cookie: c, X-Forwarded-Host: d}}]'
+  expect(await faults(text)).toEqual([])
 })

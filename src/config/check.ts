@@ -1,6 +1,7 @@
 import type { Check, CheckContext } from './check-context.ts'
 import { parseDuration } from './duration.ts'
 import { type Fault, fileError, warning } from './faults.ts'
+import { HEADER_HINT, isNeverPassed, isProtocolHeader, protocolHeader } from './header-names.ts'
 import { incomingAuth } from './incoming-checks.ts'
 import { suggest } from '../model/nearest.ts'
 import { get, getItems, keyPositionOf, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
@@ -27,12 +28,21 @@ const CHECKS: readonly Check[] = [
   sealing,
 ]
 
-/** `names`: of all backends; undefined when some may come from elsewhere, so that no name is wrong. */
-export function check(root: LocatedMap, config: AuthoredConfig, names: readonly string[] | undefined): Fault[] {
+/**
+ * `names`: of all backends; undefined when some may come from elsewhere, so that no name is wrong. `lost`: sections
+ * that the configuration is without because of faults in them.
+ */
+export function check(
+  root: LocatedMap,
+  config: AuthoredConfig,
+  names: readonly string[] | undefined,
+  lost: ReadonlySet<string>,
+): Fault[] {
   const faults: Fault[] = []
   const context: CheckContext = {
     config,
     names,
+    lost,
     error: (steps, message, hint) => void faults.push(fileError(positionOf(root, steps), message, hint)),
     keyError: (steps, message, hint) => void faults.push(fileError(keyPositionOf(root, steps), message, hint)),
     warn: (steps, message, hint) => void faults.push(warning(positionOf(root, steps), message, hint)),
@@ -132,6 +142,11 @@ function backendEndpoints({ config, error, keyError, warn }: CheckContext): void
         keyError([...steps, key], `${key} goes with ${owners.join(' or ')}, not with ${kind}`)
     }
     checkTransport(backend, kind, [...steps, 'transport'], error)
+    if (kind === 'url') {
+      for (const header of Object.keys(backend.headers ?? {}).filter(isProtocolHeader)) {
+        keyError([...steps, 'headers', header], protocolHeader(header), HEADER_HINT)
+      }
+    }
     if (backend.caBundlePath !== undefined)
       checkBundle(backend, backend.caBundlePath, [...steps, 'caBundlePath'], error)
     if (backend.metadata?.['group'] !== undefined) {
@@ -310,13 +325,13 @@ function compositeTools({ config, error }: CheckContext): void {
   }
 }
 
-function rateLimits({ config, error }: CheckContext): void {
+function rateLimits({ config, lost, error }: CheckContext): void {
   const limits = config.rateLimiting
   if (!limits) return
   if (!limits.shared && !limits.perUser && !limits.tools?.length && !limits.connections) {
     error(['rateLimiting'], 'the section limits nothing', 'give it shared, perUser, tools or connections')
   }
-  const authenticated = config.incomingAuth !== undefined && config.incomingAuth.type !== 'anonymous'
+  const authenticated = lost.has('incomingAuth') || (config.incomingAuth?.type ?? 'anonymous') !== 'anonymous'
   if (limits.perUser && !authenticated)
     error(['rateLimiting', 'perUser'], 'perUser needs incomingAuth that knows users')
   for (const [index, tool] of (limits.tools ?? []).entries()) {
@@ -334,20 +349,9 @@ function storage({ config, error }: CheckContext): void {
   }
 }
 
-/** Credentials, hop-by-hop and forwarding headers (RFC 9110 section 7.6.1), what names the caller, and the protocol's own. */
-const NEVER_PASSED = new Set(
-  (
-    'authorization cookie host connection keep-alive proxy-authenticate proxy-authorization proxy-connection te ' +
-    'trailer transfer-encoding upgrade content-length content-type accept forwarded x-real-ip last-event-id'
-  ).split(' '),
-)
-
 function passthrough({ config, error }: CheckContext): void {
   for (const [index, header] of (config.passthroughHeaders ?? []).entries()) {
-    const name = header.toLowerCase()
-    if (NEVER_PASSED.has(name) || name.startsWith('x-forwarded-') || name.startsWith('mcp-')) {
-      error(['passthroughHeaders', index], `the header "${header}" is never passed on`)
-    }
+    if (isNeverPassed(header)) error(['passthroughHeaders', index], `the header "${header}" is never passed on`)
   }
 }
 

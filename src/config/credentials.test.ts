@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -40,8 +40,7 @@ test.each<[string, CredentialSpec | object]>([
     {
       kind: 'client_credentials',
       tokenUrl: 'https://idp/t',
-      // Secrets are never expanded: those of manifests stand in the same place.
-      client: { id: 'c', secret: '${S}' },
+      client: { id: 'c', secret: 'sesame' },
       scopes: ['x'],
       audience: 'a',
       allowPrivate: true,
@@ -105,6 +104,98 @@ test.each<[string, CredentialSpec | object]>([
   expect(inspect(backend, { depth: 9 })).not.toMatch(/sesame|PRIVATE KEY/u)
   // A fixed Authorization would stand beside the token.
   expect(backend?.endpoint.kind === 'http' && Object.keys(backend.endpoint.headers)).toEqual(['X'])
+})
+
+const folderWith = (files: Record<string, string>): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmcp-key-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+test.each([
+  [
+    '{type: header_injection, headerInjection: {headerName: X-Key, headerValue: "Key ${S}${NONE:-!} $${S}"}}',
+    { headers: { 'X-Key': 'Key sesame! ${S}' } },
+  ],
+  [
+    '{type: client_credentials, clientCredentials: {clientId: "${env:ID}", clientSecret: "${file:./key}", scopes: [a, "${ID}"], audience: "${ID}"}}',
+    { client: { id: 'me', secret: 'from-file' }, scopes: ['a', 'me'], audience: 'me' },
+  ],
+  [
+    '{type: token_exchange, tokenExchange: {tokenUrl: "${URL}", clientId: c, clientSecret: "${S}", audience: a}}',
+    { tokenUrl: 'https://idp/t', client: { id: 'c', secret: 'sesame' } },
+  ],
+  [
+    '{type: xaa, xaa: {idpTokenUrl: "${URL}", idpClientId: c, idpClientSecret: "${S}", targetTokenUrl: "${URL}", targetClientId: "${ID}", targetClientSecret: "${S}", targetAudience: "${URL}", targetResource: "${URL}"}}',
+    {
+      idp: { tokenUrl: 'https://idp/t', client: { id: 'c', secret: 'sesame' } },
+      target: {
+        tokenUrl: 'https://idp/t',
+        client: { id: 'me', secret: 'sesame' },
+        audience: 'https://idp/t',
+        resource: 'https://idp/t',
+      },
+    },
+  ],
+  [
+    '{type: authorization_code, authorizationCode: {issuer: "${URL}", clientId: c, privateKeyFile: "${PEM}", scopes: ["${ID}"]}}',
+    { issuer: 'https://idp/t', client: { id: 'c', privateKey: PEM.trimEnd() }, scopes: ['me'] },
+  ],
+])('references are replaced in every text of a strategy: %s', async (strategy, expected) => {
+  const cwd = folderWith({ key: 'from-file\n', 'key.pem': PEM })
+  const env = { S: 'sesame', ID: 'me', URL: 'https://idp/t', PEM: 'key.pem' }
+  const { backend, credential, told, files } = await load(strategy, { cwd, env })
+  expect(told.filter((line) => !line.includes('without an audience'))).toEqual([])
+  const endpoint = backend?.endpoint
+  expect(revealed(credential ?? { headers: endpoint?.kind === 'http' && endpoint.headers })).toMatchObject(expected)
+  if (strategy.includes('./key')) expect(files).toContain(join(cwd, 'key'))
+})
+
+test('a strategy by default is read beside its own file, and told once for each backend it is for', async () => {
+  const cwd = folderWith({ 'a.yaml': 'backends: [{name: a, url: "https://a/"}, {name: b, url: "https://b/"}]' })
+  mkdirSync(join(cwd, 'sub'))
+  writeFileSync(
+    join(cwd, 'sub', 'auth.yaml'),
+    'outgoingAuth: {default: {type: header_injection, headerInjection: {headerName: X, headerValue: "${file:key}"}}}',
+  )
+  const missing = await loadConfig(['a.yaml', 'sub/auth.yaml'], { cwd, env: {} })
+  const fault = `the file ${join(cwd, 'sub/key')} cannot be read (ENOENT)`
+  expect(missing.config?.backends.map((backend) => backend.fault?.message)).toEqual([fault, fault])
+  expect(missing.faults.map(({ path, line, column, scope }) => [path, line, column, scope])).toEqual([
+    ['outgoingAuth.default.headerInjection.headerValue', 1, 96, 'backend'],
+    ['outgoingAuth.default.headerInjection.headerValue', 1, 96, 'backend'],
+  ])
+  // Watched before it is there.
+  expect(missing.files).toContain(join(cwd, 'sub/key'))
+  writeFileSync(join(cwd, 'sub', 'key'), 'k\n')
+  const { config } = await loadConfig(['a.yaml', 'sub/auth.yaml'], { cwd, env: {} })
+  expect(config?.backends.map(({ endpoint }) => endpoint.kind === 'http' && endpoint.headers['X']?.reveal())).toEqual([
+    'k',
+    'k',
+  ])
+})
+
+test('what follows from a reference that cannot be replaced is not told', async () => {
+  const { told } = await load(
+    '{type: client_credentials, clientCredentials: {tokenUrl: "${U}", clientId: c, privateKeyFile: "${F}"}}',
+  )
+  expect(told).toEqual([
+    expect.stringContaining('clientCredentials.tokenUrl: backend "b": the variable U is not set'),
+    expect.stringContaining('clientCredentials.privateKeyFile: backend "b": the variable F is not set'),
+  ])
+})
+
+test('a plain http address is told once', async () => {
+  const { told } = await load(
+    '{type: client_credentials, clientCredentials: {tokenUrl: "http://idp/t", clientId: c, clientSecret: s}}',
+  )
+  expect(told).toEqual([expect.stringContaining('plain http would show secrets to the network: idp')])
+})
+
+test('faults in who may connect are not followed by what strategies lack', async () => {
+  const before = `${BACKEND}\nrateLimiting: {perUser: {maxTokens: 1, refillPeriod: 1s}}\nincomingAuth: {type: oidc, oidc: {audience: v}}`
+  const { told } = await load(EXCHANGE, { before })
+  expect(told).toEqual([expect.stringContaining('incomingAuth.oidc.issuer: required, but missing')])
 })
 
 test('a private key comes from a file beside the configuration, and the file is watched', async () => {
@@ -175,6 +266,18 @@ test.each<[string, string, string | undefined, string]>([
     'plain http would show secrets to the network: idp (use https)',
   ],
   [
+    '{type: client_credentials, clientCredentials: {clientId: c, clientSecret: "${EMPTY}"}}',
+    'empty reference',
+    undefined,
+    '<stdin>:4:104 outgoingAuth.backends.b.clientCredentials.clientSecret: backend "b": the value is empty once its references are replaced (check the variable',
+  ],
+  [
+    '{type: header_injection, headerInjection: {headerName: X, headerValue: "${LINES}"}}',
+    'two headers',
+    undefined,
+    'the value of the header X has a line break in it',
+  ],
+  [
     '{type: client_credentials, clientCredentials: {tokenUrl: "${GONE}", clientId: c, clientSecret: s}}',
     'no reference',
     undefined,
@@ -199,7 +302,7 @@ test.each<[string, string, string | undefined, string]>([
   [CODE, 'login', NO_CLIENT, 'authorization_code needs a clientId at https://i'],
   [CODE, 'page', NO_URL, 'authorization_code needs publicUrl'],
 ])('%s withholds its backend: %s', async (strategy, _what, before, message) => {
-  const env = { EMPTY: '', WORD: 'hush', PLAIN: 'http://idp/token' }
+  const env = { EMPTY: '', WORD: 'hush', PLAIN: 'http://idp/token', LINES: 'hush\nB: c' }
   const { backend, told, faults } = await load(strategy, { env, ...(before !== undefined && { before }) })
   expect(told.join('\n')).toContain(message)
   expect(faults.map(({ scope, severity }) => [scope, severity])).toEqual([['backend', 'error']])

@@ -3,10 +3,18 @@ import { resolve } from 'node:path'
 import type { CredentialSpec, OAuthClient } from '../model/credential.ts'
 import { Secret } from '../model/secret.ts'
 import { defined } from './defined.ts'
-import { expand, lookUpVariable, type Problem, readReference, type Surroundings, unset } from './expand.ts'
+import {
+  expandTexts,
+  hasReference,
+  lookUpVariable,
+  type Problem,
+  readReference,
+  type Surroundings,
+  unset,
+} from './expand.ts'
 import type { Step } from './positions.ts'
 import { type AuthoredStrategy, STRATEGY_BLOCKS, type StrategyType } from './schema/auth.ts'
-import { tokenUrlFault } from './token-urls.ts'
+import { secretAddresses, tokenUrlFault } from './token-urls.ts'
 
 /** What a backend over HTTP is shown. */
 export interface Shown {
@@ -55,7 +63,7 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
   client_credentials: (block, reading) => ({
     credential: {
       kind: 'client_credentials',
-      ...defined({ tokenUrl: address(reading, 'clientCredentials', 'tokenUrl', block.tokenUrl) }),
+      ...defined({ tokenUrl: block.tokenUrl }),
       client: clientOf(reading, 'clientCredentials', block) ?? { id: block.clientId },
       scopes: block.scopes ?? [],
       ...defined({ audience: block.audience, allowPrivate: block.allowPrivateIp }),
@@ -64,7 +72,7 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
   token_exchange: (block, reading) => ({
     credential: {
       kind: 'token_exchange',
-      tokenUrl: address(reading, 'tokenExchange', 'tokenUrl', block.tokenUrl) ?? '',
+      tokenUrl: block.tokenUrl,
       ...defined({ client: clientOf(reading, 'tokenExchange', block), audience: block.audience }),
       scopes: block.scopes ?? [],
       subjectTokenType: urn(block.subjectTokenType ?? 'access_token'),
@@ -74,11 +82,11 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
     credential: {
       kind: 'id_jag',
       idp: {
-        tokenUrl: address(reading, 'xaa', 'idpTokenUrl', block.idpTokenUrl) ?? '',
+        tokenUrl: block.idpTokenUrl,
         ...defined({ client: clientOf(reading, 'xaa', block, 'idp') }),
       },
       target: {
-        tokenUrl: address(reading, 'xaa', 'targetTokenUrl', block.targetTokenUrl) ?? '',
+        tokenUrl: block.targetTokenUrl,
         ...defined({ client: clientOf(reading, 'xaa', block, 'target') }),
         audience: block.targetAudience,
         ...defined({ resource: block.targetResource }),
@@ -91,7 +99,7 @@ const STRATEGIES: { readonly [Type in StrategyType]: Convert<Type> } = {
     credential: {
       kind: 'authorization_code',
       ...defined({
-        issuer: address(reading, 'authorizationCode', 'issuer', block.issuer),
+        issuer: block.issuer,
         client: clientOf(reading, 'authorizationCode', block),
         scopes: block.scopes,
         allowPrivate: block.allowPrivateIp,
@@ -115,7 +123,23 @@ export function shownBy(strategy: AuthoredStrategy, reading: Reading): Shown {
   const key = STRATEGY_BLOCKS[strategy.type]
   const convert = STRATEGIES[strategy.type] as (block: object, reading: Reading) => Shown
   // A block without required keys may be left out.
-  return convert((key && strategy[key]) ?? {}, reading)
+  if (key === undefined || strategy[key] === undefined) return convert({}, reading)
+  const broken = new Set<Step | undefined>()
+  const block = expandTexts<object>(strategy[key], reading.around, (steps, problem) => {
+    broken.add(steps[0])
+    reading.complain([key, ...steps], problem)
+  })
+  for (const [name, written] of secretAddresses(strategy, key)) {
+    // One without references was looked at when the file was checked.
+    if (!hasReference(written) || broken.has(name)) continue
+    const fault = tokenUrlFault((block as Record<string, string>)[name] ?? '')
+    if (fault) reading.complain([key, name], fault)
+  }
+  // What could not be replaced is told once, whatever it is used for.
+  const complain: Reading['complain'] = (steps, problem) => {
+    if (!broken.has(steps[1])) reading.complain(steps, problem)
+  }
+  return convert(block, { around: reading.around, complain })
 }
 
 /** The fault of a header that would be two. */
@@ -128,15 +152,6 @@ const urn = (name: string): string => (name.startsWith('urn:') ? name : `urn:iet
 
 const SUBJECT_TYPES = ['id_token', 'access_token', 'jwt'] as const
 const subjectType = (name: string) => SUBJECT_TYPES.find((type) => urn(name) === urn(type)) ?? 'id_token'
-
-function address(reading: Reading, block: string, key: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const { value, problems } = expand(text, reading.around)
-  for (const problem of problems) reading.complain([block, key], problem)
-  const fault = problems.length === 0 ? tokenUrlFault(value) : undefined
-  if (fault) reading.complain([block, key], fault)
-  return value
-}
 
 /** Keys that describe a client; some blocks describe two, with a prefix each. */
 const CLIENT_KEYS = ['clientId', 'clientSecret', 'clientSecretEnv', 'privateKeyEnv', 'privateKeyFile'] as const

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { expand, literal } from './expand.ts'
+import { expand, expandTexts, literal } from './expand.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vmcp-expand-'))
 writeFileSync(join(folder, 'token'), 's3cr3t\n')
@@ -44,4 +44,20 @@ test('all problems of a text are found, and every file that was tried is told', 
 test('a literal text expands to itself', () => {
   for (const text of ['${HOST}', '$${HOST}', '$', '${', 'a${b}c$$'])
     expect(expand(literal(text), around).value).toBe(text)
+})
+
+test('every text of a value is expanded; what cannot be stays as it is written', () => {
+  const told: unknown[] = []
+  const value = { a: '${HOST}', b: ['$${HOST}', '${NONE}'], c: { d: '${EMPTY}', e: '' }, f: 1, g: true }
+  expect(expandTexts(value, around, (steps, { message }) => void told.push([steps.join('.'), message]))).toEqual({
+    a: 'example',
+    b: ['${HOST}', '${NONE}'],
+    c: { d: '${EMPTY}', e: '' },
+    f: 1,
+    g: true,
+  })
+  expect(told).toEqual([
+    ['b.1', 'the variable NONE is not set'],
+    ['c.d', 'the value is empty once its references are replaced'],
+  ])
 })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Step } from './positions.ts'
 
 /** What references may draw on. */
 export interface Surroundings {
@@ -38,6 +39,39 @@ export function expand(text: string, around: Surroundings): { value: string; pro
     return ''
   })
   return { value, problems }
+}
+
+/** Whether anything would be replaced in a text, or is written so that nothing is. */
+export const hasReference = (text: string): boolean => text.includes('${')
+
+/**
+ * The same value with the references of every text in it replaced. A text that has a problem, or comes to nothing,
+ * stays as it is written, so that nothing is taken for missing besides; `complain` is told where in the value it is.
+ */
+export function expandTexts<Value>(
+  value: Value,
+  around: Surroundings,
+  complain: (steps: readonly Step[], problem: Problem) => void,
+): Value {
+  const walk = (node: unknown, steps: readonly Step[]): unknown => {
+    if (typeof node === 'string') return hasReference(node) ? replaced(node, steps) : node
+    if (Array.isArray(node)) return node.map((item, index) => walk(item, [...steps, index]))
+    if (typeof node !== 'object' || node === null) return node
+    return Object.fromEntries(Object.entries(node).map(([key, inner]) => [key, walk(inner, [...steps, key])]))
+  }
+  const replaced = (text: string, steps: readonly Step[]): string => {
+    const { value, problems } = expand(text, around)
+    // It would be shown in place of a secret, or mean that anything will do.
+    if (value === '' && problems.length === 0) problems.push(EMPTY)
+    for (const problem of problems) complain(steps, problem)
+    return problems.length === 0 ? value : text
+  }
+  return walk(value, []) as Value
+}
+
+const EMPTY: Problem = {
+  message: 'the value is empty once its references are replaced',
+  hint: 'check the variable or file it comes from',
 }
 
 /** A text that expands to itself. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { selfSigned } from '../../test/support/oidc/certificate.ts'
 import type { Secret } from '../model/secret.ts'
 import { formatFault } from './format.ts'
 import { defaultInputs, loadConfig, type LoadOptions } from './load.ts'
@@ -61,14 +62,21 @@ test('a shorter interval shortens the default of the health check timeout', asyn
 })
 
 test('everything that the schema knows is accepted, and what has no effect yet is named', async () => {
-  const env = { VMCP_SEALING_KEY: Buffer.alloc(32, 7).toString('base64'), GITHUB_KEY: 'k', FILES_TOKEN: 't' }
+  const { cert, key } = selfSigned()
+  const folder = folderWith({ 'cert.pem': cert, 'key.pem': key })
+  const env = {
+    VMCP_SEALING_KEY: Buffer.alloc(32, 7).toString('base64'),
+    GITHUB_KEY: 'k',
+    FILES_TOKEN: 't',
+    TLS_FOLDER: folder,
+  }
   const result = await loadConfig([join(import.meta.dirname, 'testdata/vmcp/full.yaml')], { env })
   expect(lines(result)).toEqual([])
   expect(result.config).toMatchObject({
     name: 'engineering',
     groupRef: 'engineering',
     publicUrl: 'https://mcp.example/mcp',
-    tls: { certFile: join(import.meta.dirname, 'testdata/vmcp/cert.pem') },
+    tls: { certFile: join(folder, 'cert.pem') },
     sealingKeys: [{ id: '2026-11', key: Buffer.alloc(32, 7) }],
     sessions: { maxPerBackend: 10, idleMs: 90_000 },
     logLevel: 'debug',

@@ -3,10 +3,12 @@ import { publicUrlOf } from './authored-issuers.ts'
 import { type Environment, resolveBackends } from './backends.ts'
 import { backendNamesIn, check, duplicateBackends } from './check.ts'
 import { type Fault, fileError, warning } from './faults.ts'
+import { expandFileValues } from './file-values.ts'
 import { gatewayConfig, type GatewayConfig } from './gateway-config.ts'
 import { resolveIncoming } from './incoming.ts'
 import { readInputs, type Source } from './inputs.ts'
 import { merge } from './merge.ts'
+import { namedFiles } from './named-files.ts'
 import { parseDocument, wholeFile } from './parse/document.ts'
 import { get, type Located, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
 import { readClientFile } from './read/client-file.ts'
@@ -181,17 +183,29 @@ function conclude(
   const shape = validate(tree)
   faults.push(...shape.faults, ...duplicateBackends(tree))
   if (!shape.shaped) return undefined
-  const { root, value } = shape.shaped
-  const checked = check(root, value, names)
-  // Beside faults of the shape a warning may only be their echo.
-  faults.push(...checked.filter((fault) => fault.severity === 'error' || shape.faults.length === 0))
+  const { root, value: authored } = shape.shaped
+  const lost = new Set([...tree.entries.keys()].filter((section) => !root.entries.has(section)))
+  const { config: value, faults: unresolved } = expandFileValues(root, authored, environment)
+  const found = check(root, value, names, lost)
   const withheld = [...gathered.withheld, ...gathered.manifests.withheld]
   const { incomingAuth, faults: incomingFaults } = resolveIncoming(root, value, environment)
   const callers = { incomingAuth, publicUrl: publicUrlOf(value) }
-  const { backends, faults: backendFaults } = resolveBackends(root, value, withheld, environment, callers)
+  const unclear = lost.has('incomingAuth') || lost.has('publicUrl')
+  const { backends, faults: backendFaults } = resolveBackends(root, value, withheld, environment, {
+    ...callers,
+    unclear,
+  })
   const { keys, faults: keyFaults } = sealingKeys(root, value, environment.env)
-  faults.push(...incomingFaults, ...backendFaults, ...keyFaults)
   const config = gatewayConfig(root, value, { backends, sealingKeys: keys, ...callers, cwd: environment.cwd })
+  found.push(...incomingFaults, ...keyFaults)
+  const places = new Set(found.filter(({ severity }) => severity === 'error').map(placeOf))
+  found.push(...namedFiles(root, value, config, environment).filter((fault) => !places.has(placeOf(fault))))
+  // Beside faults of the shape a warning may only be their echo, as is whatever else is wrong with what is unresolved.
+  const echoes = new Set(unresolved.map(placeOf))
+  const told = found.filter(
+    (fault) => !echoes.has(placeOf(fault)) && (fault.severity === 'error' || shape.faults.length === 0),
+  )
+  faults.push(...unresolved, ...told, ...backendFaults)
   if (backends.length === 0 && !faults.some((fault) => fault.severity === 'error')) {
     const hint =
       config.mode === 'dynamic' ? 'members of a group are discovered only in a cluster' : 'add some under backends'
@@ -199,6 +213,8 @@ function conclude(
   }
   return config
 }
+
+const placeOf = ({ file, line, column }: Fault): string => `${file}:${line}:${column}`
 
 function inReadingOrder(faults: readonly Fault[], sources: readonly Source[]): Fault[] {
   const order = new Map(sources.map((source, index) => [source.file, index]))

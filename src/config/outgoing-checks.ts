@@ -2,10 +2,12 @@ import { bothSpellings } from './both-spellings.ts'
 import { isPerCaller } from './caller-needs.ts'
 import type { CheckContext } from './check-context.ts'
 import { clientKeys, type ClientPrefix } from './credentials.ts'
+import { hasReference } from './expand.ts'
+import { HEADER_HINT, isProtocolHeader, protocolHeader } from './header-names.ts'
 import type { Step } from './positions.ts'
 import type { AuthoredBackend } from './schema/backends.ts'
 import { type AuthoredStrategy, STRATEGY_BLOCKS, type StrategyType } from './schema/auth.ts'
-import { tokenUrlFault } from './token-urls.ts'
+import { ADDRESS_BLOCKS, secretAddresses, tokenUrlFault } from './token-urls.ts'
 
 interface Placed {
   steps: readonly Step[]
@@ -43,26 +45,22 @@ function blocks({ steps, strategy }: Placed, { error, keyError }: CheckContext):
 }
 
 function header({ steps, strategy: { headerInjection } }: Placed, { error }: CheckContext): void {
-  if (headerInjection && headerInjection.headerValue === undefined && headerInjection.headerValueEnv === undefined) {
-    error([...steps, 'headerInjection'], 'headerInjection needs headerValueEnv or headerValue')
+  if (!headerInjection) return
+  const { headerName, headerValue, headerValueEnv } = headerInjection
+  const at = [...steps, 'headerInjection']
+  if (headerValue === undefined && headerValueEnv === undefined) {
+    error(at, 'headerInjection needs headerValueEnv or headerValue')
   }
+  if (isProtocolHeader(headerName)) error([...at, 'headerName'], protocolHeader(headerName), HEADER_HINT)
 }
 
-/** Where secrets go, by block. */
-const ADDRESSES: readonly (readonly [keyof AuthoredStrategy, string])[] = [
-  ['clientCredentials', 'tokenUrl'],
-  ['tokenExchange', 'tokenUrl'],
-  ['xaa', 'idpTokenUrl'],
-  ['xaa', 'targetTokenUrl'],
-  ['authorizationCode', 'issuer'],
-]
-
 function addresses({ steps, strategy }: Placed, { error }: CheckContext): void {
-  for (const [block, key] of ADDRESSES) {
-    const text = (strategy[block] as Record<string, string | undefined> | undefined)?.[key]
-    // One with references is looked at when they have been replaced.
-    const fault = text === undefined || text.includes('${') ? undefined : tokenUrlFault(text)
-    if (fault) error([...steps, block, key], fault.message, fault.hint)
+  for (const block of ADDRESS_BLOCKS) {
+    for (const [key, text] of secretAddresses(strategy, block)) {
+      // One with references is looked at when they have been replaced.
+      const fault = hasReference(text) ? undefined : tokenUrlFault(text)
+      if (fault) error([...steps, block, key], fault.message, fault.hint)
+    }
   }
 }
 

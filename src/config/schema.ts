@@ -56,7 +56,9 @@ export const configSchema = z.strictObject({
     .describe('Keys that seal tokens given to clients. Default: random for each process.'),
   publicUrl: url()
     .optional()
-    .describe('URL under which clients reach this gateway; the resource identifier and default audience.'),
+    .describe(
+      'URL under which clients reach this gateway; the resource identifier and default audience. References are expanded.',
+    ),
   tls: tlsSchema.optional().describe('Certificate of the listener. Default: plain http.'),
   allowedHosts: texts().optional().describe('Hosts accepted on listeners beyond loopback. Default: [].'),
   allowedOrigins: texts().optional().describe('Origins accepted besides the own one. Default: [].'),
@@ -66,7 +68,7 @@ export const configSchema = z.strictObject({
     .array(headerName())
     .optional()
     .describe(
-      'Headers of the client that backends receive; never credentials, hop-by-hop or forwarding headers. Default: [].',
+      'Headers of the client that backends receive; never credentials, hop-by-hop, forwarding or protocol headers. Default: [].',
     ),
   rateLimiting: rateLimitingSchema.optional().describe('Limits on tool calls. Default: none.'),
   sessionStorage: sessionStorageSchema

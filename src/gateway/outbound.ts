@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Credentials, OutboundSettings } from '../auth/outbound/credentials.ts'
+import type { Credentials, OutboundNote, OutboundSettings } from '../auth/outbound/credentials.ts'
 import { createCredentials } from '../auth/outbound/credentials.ts'
 import type { CredentialSource } from '../backends/backend.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
@@ -44,7 +44,7 @@ export class Outbound {
     }
     const made = createCredentials(settings, {
       baseUrl: () => this.#pagesAt(settings.publicUrl),
-      tell: (note) => this.#telemetry.emit('sign-in', note),
+      tell: (note) => this.#tell(note),
     })
     const credentials = { ...made, key }
     this.#leases.set(key, { credentials, holders: 1 })
@@ -56,6 +56,11 @@ export class Outbound {
     if (!lease || --lease.holders > 0) return
     this.#leases.delete(key)
     lease.credentials.close()
+  }
+
+  #tell(note: OutboundNote): void {
+    if (note.kind === 'store-failed') this.#telemetry.emit('token-store.failing', note)
+    else this.#telemetry.emit('sign-in', note)
   }
 
   #pagesAt(publicUrl: string | undefined): string {

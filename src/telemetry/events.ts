@@ -29,8 +29,17 @@ export interface Events {
   /** A user has to sign in to a backend, or has, or will not; or signed out, and the tokens may still be good. `subject`: key of a principal, or `local`. */
   'sign-in':
     | { kind: 'sign-in-needed'; backend: string; subject: string }
-    | { kind: 'sign-in-ended'; backend: string; subject: string; outcome: 'connected' | 'refused' | 'expired' }
+    | { kind: 'sign-in-failing'; backend: string; subject: string; why: string }
+    | {
+        kind: 'sign-in-ended'
+        backend: string
+        subject: string
+        outcome: 'connected' | 'refused' | 'expired'
+        why?: string
+      }
     | { kind: 'revocation-failed'; backend: string; subject: string; why: string }
+  /** What is kept of those who signed in cannot be used: `remedy` says what the operator can do about it. */
+  'token-store.failing': { why: string; file: string; remedy: string }
   'catalogue.changed': {
     version: number
     tools: number
@@ -63,8 +72,10 @@ export interface Events {
   'local.token': { file: string | undefined; exposed: boolean; token: Secret | undefined }
   /** Somebody did not get past the door. */
   'request.refused': { code: ErrorCode; why: string }
-  /** A policy could not be evaluated, which denies. */
-  'policy.fault': { policy: string | undefined; message: string }
+  /** A policy could not be evaluated, which denies. `what`: the action, and the name of what was asked for. */
+  'policy.fault': { principal: string; what: string; policy: string | undefined; message: string }
+  /** `by`: the policies that forbid it; empty: none permits it. */
+  'policy.denied': { principal: string; what: string; by: readonly string[] }
   /** What policies on trial would have decided otherwise. `by`: the policies that would have decided. */
   'policy.trial': {
     principal: string

@@ -82,3 +82,25 @@ test('a subscriber that left hears nothing', () => {
   telemetry.emit('catalogue.note', { message: 'y' })
   expect(heard).toEqual(['catalogue.note'])
 })
+
+test('a refusal names who, what and by which policies', () => {
+  const who = { principal: 'bob', what: 'call_tool rm' }
+  expect(written('policy.denied', { ...who, by: ['no', 'never'] })).toContain(
+    'bob call_tool rm was denied by no, never',
+  )
+  expect(written('policy.denied', { ...who, by: [] })).toContain('bob call_tool rm was denied: no policy permits it')
+  expect(written('policy.denied', { ...who, by: [] }, 'text', 'info')).toBe('')
+  expect(written('policy.fault', { ...who, policy: 'odd', message: 'it failed' }, 'text', 'warn')).toContain(
+    'bob call_tool rm was denied because odd could not be evaluated: it failed',
+  )
+})
+
+test('why nobody is signed in is told, and what the operator can do about it', () => {
+  const who = { backend: 'mail', subject: 'local' }
+  expect(written('sign-in', { kind: 'sign-in-ended', ...who, outcome: 'refused', why: 'it said no' })).toContain(
+    'mail: sign-in refused: it said no (local)',
+  )
+  expect(
+    written('token-store.failing', { why: 'it is closed', file: '/kept', remedy: 'open it' }, 'text', 'warn'),
+  ).toMatch(/ warn {2}\/kept: it is closed; .*: open it\n$/)
+})

@@ -14,8 +14,10 @@ function signInText(note: Events['sign-in']): string {
   switch (note.kind) {
     case 'sign-in-needed':
       return 'sign-in needed'
+    case 'sign-in-failing':
+      return `sign-in failing: ${note.why}`
     case 'sign-in-ended':
-      return `sign-in ${note.outcome}`
+      return `sign-in ${note.outcome}${note.why === undefined ? '' : `: ${note.why}`}`
     case 'revocation-failed':
       return `the tokens are forgotten but may still be good: ${note.why}`
   }
@@ -45,6 +47,11 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'sign-in': {
     level: 'info',
     say: (s) => `${s.backend}: ${signInText(s)} (${s.subject})`,
+  },
+  'token-store.failing': {
+    level: 'warn',
+    say: ({ why, file, remedy }) =>
+      `${file}: ${why}; until that is over nobody is signed in to the backends that ask for it: ${remedy}`,
   },
   'backend.failing': {
     level: 'warn',
@@ -95,8 +102,13 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'request.refused': { level: 'debug', say: ({ code, why }) => `a request was refused: ${why} (${code})` },
   'policy.fault': {
     level: 'warn',
-    say: ({ policy, message }) =>
-      `a call was denied because ${policy ?? 'the policies'} could not be evaluated: ${message}`,
+    say: ({ principal, what, policy, message }) =>
+      `${principal} ${what} was denied because ${policy ?? 'the policies'} could not be evaluated: ${message}`,
+  },
+  'policy.denied': {
+    level: 'debug',
+    say: ({ principal, what, by }) =>
+      `${principal} ${what} was denied${by.length > 0 ? ` by ${by.join(', ')}` : ': no policy permits it'}`,
   },
   'policy.trial': {
     level: 'info',

@@ -1,12 +1,8 @@
+import { isTokenText } from '../../model/token-text.ts'
 import { Unproven } from './refusals.ts'
 
 /** Longer tokens are refused unseen. A head of Node's HTTP server holds 16 KiB by default. */
 const MAX_TOKEN_LENGTH = 16_384
-
-/** RFC 6750 section 2.1. */
-const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/u
-
-export const isTokenText = (text: string): boolean => TOKEN.test(text)
 
 /** The token of an `Authorization` header; `undefined`: there is none, or it is of another scheme. */
 export function bearerToken(authorization: string | undefined): string | undefined {

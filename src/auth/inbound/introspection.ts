@@ -55,6 +55,7 @@ export function createIntrospection(
     try {
       const claims = await (wasGood ? ask(token) : inTurn(() => ask(token)))
       if (claims['active'] !== true) throw new Unproven('inactive')
+      if (saysRefresh(claims)) throw new Unproven('type')
       return claims
     } catch (error) {
       if (error instanceof FetchRefused) throw unreachable(`${name}: ${error.message}`)
@@ -62,3 +63,7 @@ export function createIntrospection(
     }
   }
 }
+
+/** Issuers know their refresh tokens, too, which open nothing here. Each says so in its own way. */
+const saysRefresh = ({ token_type: type, token_use: use, typ }: JsonObject): boolean =>
+  [type, use, typ].some((said) => typeof said === 'string' && /^refresh([_ -]?token)?$/iu.test(said))

@@ -464,6 +464,9 @@ test('credentials go into the body where only that is understood', async () => {
 
 test.each([
   ['inactive', { active: false }, 'the token is not active'],
+  ['a refresh token', { token_type: 'refresh_token' }, 'the token is not an access token'],
+  ['a refresh token by its use', { token_use: 'refresh_token' }, 'the token is not an access token'],
+  ['a refresh token by its type', { typ: 'Refresh' }, 'the token is not an access token'],
   ['active in words', { active: 'true' }, 'the token is not active'],
   ['of another issuer', { iss: 'https://evil.example' }, 'the issuer of the token is not trusted here'],
   ['without audience', { aud: undefined }, 'the token was not issued for this resource'],

@@ -380,7 +380,7 @@ test('another process takes part: it signs in, refreshes and signs out', async (
 
   const { url, settled } = await command.credentials.signIn(spec, 'local')
   await signInAs(command.credentials, url)
-  expect(await settled).toBe('connected')
+  expect(await settled).toEqual({ outcome: 'connected' })
   await expect.poll(() => told).toEqual([undefined])
   const first = await credential.headers(ANONYMOUS)
 

@@ -7,7 +7,7 @@ import { type GuardedFetch, guardedFetch } from '../net/guarded-fetch.ts'
 import { WRITTEN } from '../net/reach.ts'
 import { type Account, accountOf, signOut } from './authorization/accounts.ts'
 import { createAuthorizationCode, type Owner } from './authorization/authorization-code.ts'
-import { type Consent, createConsents, type Outcome } from './authorization/browser/consents.ts'
+import { type Consent, createConsents, type Ending } from './authorization/browser/consents.ts'
 import { createFlows } from './authorization/browser/flow.ts'
 import { CALLBACK, CLIENT_METADATA, CONNECT, type ConnectPages, createPages } from './authorization/browser/pages.ts'
 import { createSignIn } from './authorization/browser/sign-in.ts'
@@ -29,7 +29,9 @@ import { createSharedCredentials, type ShownSpec } from './shared-credentials.ts
 import { createTokenEndpoints } from './token-endpoints.ts'
 import { createTokenExchange } from './token-exchange.ts'
 
+export type { Ending } from './authorization/browser/consents.ts'
 export type { ConnectPages } from './authorization/browser/pages.ts'
+export { StoreFault } from './authorization/store/store-fault.ts'
 
 export interface OutboundSettings {
   incomingAuth: Pick<IncomingAuth, 'type' | 'issuers'>
@@ -48,24 +50,32 @@ export interface OutboundDeps {
   tell?: (note: OutboundNote) => void
 }
 
-/** Told when a user has to sign in, how that ended, and when tokens of a user who signs out could not be revoked. */
+/**
+ * Told when a user has to sign in, what keeps him from it for now, how that ended, when tokens of a user who signs out could not be revoked, and why what
+ * is kept cannot be used.
+ */
 export type OutboundNote =
   | { kind: 'sign-in-needed'; backend: string; subject: string }
-  | { kind: 'sign-in-ended'; backend: string; subject: string; outcome: Outcome }
+  | { kind: 'sign-in-failing'; backend: string; subject: string; why: string }
+  | ({ kind: 'sign-in-ended'; backend: string; subject: string } & Ending)
   | { kind: 'revocation-failed'; backend: string; subject: string; why: string }
+  | { kind: 'store-failed'; why: string; file: string; remedy: string }
 
 /** What backends are shown. */
 export interface Credentials {
   /** `undefined`: nothing beside its fixed headers. Equal specs share one; everybody closes what he got. */
   for(spec: BackendSpec): Credential | undefined
   readonly pages: ConnectPages
-  /** For the command line. `subject`: key of a principal, or `local`. Throws for backends at which nobody signs in. */
-  signIn(spec: BackendSpec, subject: string): Promise<{ url: string; settled: Promise<Outcome> }>
-  /** Who is signed in where. */
+  /**
+   * For the command line. `subject`: key of a principal, or `local`. Throws for backends at which nobody signs in, and
+   * `StoreFault` when the result could not be kept.
+   */
+  signIn(spec: BackendSpec, subject: string): Promise<{ url: string; settled: Promise<Ending> }>
+  /** Who is signed in where. Throws `StoreFault`. */
   accounts(): Promise<readonly Account[]>
   /**
    * Forgets a user's tokens for a backend, and has them revoked where possible: where that takes a configured client or
-   * private addresses, the spec must be given, or in use (`for`). Whether there were any.
+   * private addresses, the spec must be given, or in use (`for`). Whether there were any. Throws `StoreFault`.
    */
   signOut(backend: string | BackendSpec, subject: string): Promise<boolean>
   close(): void
@@ -83,7 +93,7 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
   const fetch: GuardedFetch = (url, options = {}) =>
     outside(url, options.method === 'POST' ? options : { ...options, signal: closing.signal })
   const hasUsers = incomingAuth.type === 'oidc'
-  const store = storeOf(settings)
+  const store = storeOf(settings, tell)
   const endpoints = createTokenEndpoints({ fetch, now })
   const logins = loginsOf(settings, { fetch, now, signal: closing.signal, endpoints })
   const consents = createConsents(now)
@@ -103,20 +113,22 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
   }
 
   const signIn = createSignIn({ store, flows, fetch, now, endpoints, place, logins, challenges })
-  const pages = createPages({ consents, flows, signIn, place })
-  const told = new WeakSet<Consent>()
+  const failing = ({ backend, subject }: Consent, why: string) =>
+    tell({ kind: 'sign-in-failing', backend: backend.id, subject, why })
+  const pages = createPages({ consents, flows, signIn, place, failing })
+  const told = new WeakSet<Consent['settled']>()
 
   function urlOf(consent: Consent): string {
     const { person, ticket, backend, subject, settled } = consent
     if (person.kind === 'user' && !logins.has(person.issuer)) {
-      consents.end(consent, 'refused')
-      const message = `nobody can sign in to the backend "${backend.id}": incomingAuth.oidc needs a clientId for that`
-      throw unavailable(message)
+      const why = `nobody can sign in to the backend "${backend.id}": incomingAuth.oidc needs a clientId for that`
+      consents.end(consent, { outcome: 'refused', why })
+      throw unavailable(why)
     }
-    if (!told.has(consent)) {
-      told.add(consent)
+    if (!told.has(settled)) {
+      told.add(settled)
       tell({ kind: 'sign-in-needed', backend: backend.id, subject })
-      void settled.then((outcome) => tell({ kind: 'sign-in-ended', backend: backend.id, subject, outcome }))
+      void settled.then((ending) => tell({ kind: 'sign-in-ended', backend: backend.id, subject, ...ending }))
     }
     return `${base()}${CONNECT}?ticket=${ticket.reveal()}`
   }
@@ -176,6 +188,8 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
       const where = credential && signInOf(credential)
       if (!where) throw unavailable(`users do not sign in at the backend "${spec.id}"`)
       const owner = { subject, person: personOf(subject) }
+      // Nobody should sign in for a result that cannot be kept.
+      await store.read()
       const aim = where === 'issuer' ? 'login' : 'backend'
       const consent = consents.ask({ ...owner, backend: spec, aim, scopes: [] })
       return { url: urlOf(consent), settled: consent.settled }
@@ -198,9 +212,11 @@ export function createCredentials(settings: OutboundSettings, deps: OutboundDeps
   }
 }
 
-function storeOf({ store, sealingKeys }: OutboundSettings): Store {
+function storeOf({ store, sealingKeys }: OutboundSettings, tell: (note: OutboundNote) => void): Store {
   if (store.provider === 'memory') return createMemoryStore()
-  return createFileStore(store.path, createVaultKeys(sealingKeys, store.keyFile))
+  return createFileStore(store.path, createVaultKeys(sealingKeys, store.keyFile), ({ message, file, remedy }) =>
+    tell({ kind: 'store-failed', why: message, file, remedy }),
+  )
 }
 
 function personOf(subject: string): Owner['person'] {

@@ -110,6 +110,19 @@ test('a user who has not signed in is asked to, each time, and nobody is bothere
   expect(idp.requests).toHaveLength(1)
 })
 
+test("a token of the target ends with the caller's own, whose caller may come in a little longer", async () => {
+  let now = Date.now()
+  const exp = Math.floor(now / 1000) + 300
+  const { credential, idp } = await created({ type: 'jwt', deps: { now: () => now } })
+  const ann = person('ann', { claims: { exp }, expiresAt: exp * 1000 + 30_000 })
+  await credential.headers(ann)
+  now = exp * 1000 - 1
+  expect(credential.headers(ann)).toEqual(shown('t1'))
+  now = exp * 1000
+  expect(() => credential.headers(ann)).toThrow('has expired')
+  expect(idp.requests).toHaveLength(1)
+})
+
 test('the gateway itself has nothing to show', async () => {
   const { credential, idp } = await created()
   expect(credential.headers(ANONYMOUS)).toEqual([])

@@ -6,7 +6,7 @@ import { WRITTEN } from '../net/reach.ts'
 import { createListeners } from './authorization/listeners.ts'
 import { createKeptTokens, type Obtained } from './kept-tokens.ts'
 import { NOTHING } from './shown.ts'
-import { isKeyOf, notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
+import { endOf, isKeyOf, notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
 import type { TokenEndpoints } from './token-endpoints.ts'
 
 export type IdJagSpec = Extract<CredentialSpec, { kind: 'id_jag' }>
@@ -21,6 +21,12 @@ export interface IdJagDeps {
   subscribe: Credential['subscribe']
 }
 
+/** Whose token is exchanged, and when it ends: milliseconds since the epoch. */
+interface Subject {
+  principal: Identified
+  end: number | undefined
+}
+
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /**
@@ -31,14 +37,16 @@ export function createIdJag(spec: IdJagSpec, { endpoints, now, idTokenOf, subscr
   const { idp, target, scopes, subjectTokenType } = spec
   const provider = endpoints({ url: idp.tokenUrl, reach: WRITTEN, client: idp.client })
   const server = endpoints({ url: target.tokenUrl, reach: WRITTEN, client: target.client, issuer: target.audience })
-  const kept = createKeptTokens<Identified>({ obtain, now })
+  const kept = createKeptTokens<Subject>({ obtain, now })
   const listeners = createListeners<[string | undefined]>()
   const leave = subscribe((key) => {
     kept.forget((kept) => key === undefined || isKeyOf(key, kept))
     listeners.call(key)
   })
 
-  async function obtain(principal: Identified): Promise<Obtained> {
+  const subjectOf = (principal: Identified): Subject => ({ principal, end: endOf(principal, now()) })
+
+  async function obtain({ principal, end }: Subject): Promise<Obtained> {
     const subject = subjectTokenType === 'id_token' ? await idTokenOf(principal) : proofOf(principal)
     const assertion = await provider({
       type: TOKEN_EXCHANGE,
@@ -59,17 +67,17 @@ export function createIdJag(spec: IdJagSpec, { endpoints, now, idTokenOf, subscr
     const parameters = { assertion: assertion.value.reveal() }
     const token = await server({ type: JWT_BEARER, parameters, scopes })
     if (principal.proof) notEcho(token, principal.proof)
-    return { token: notEcho(token, subject), notAfter: principal.expiresAt }
+    return { token: notEcho(token, subject), notAfter: end }
   }
 
   return {
     perCaller: true,
     headers(principal) {
-      return principal.kind === 'anonymous' ? NOTHING : kept.headers(subjectKey(principal), principal)
+      return principal.kind === 'anonymous' ? NOTHING : kept.headers(subjectKey(principal), subjectOf(principal))
     },
     async refused(principal, answer) {
       if (principal.kind === 'anonymous' || answer.status !== 401) return false
-      return kept.replace(subjectKey(principal), principal, answer.shown)
+      return kept.replace(subjectKey(principal), subjectOf(principal), answer.shown)
     },
     subscribe: listeners.add,
     close: leave,

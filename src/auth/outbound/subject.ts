@@ -25,6 +25,17 @@ export function proofOf(principal: Identified): Secret {
   throw new GatewayError('CREDENTIAL_UNAVAILABLE', message)
 }
 
+/**
+ * When the caller's token says that it ends, milliseconds since the epoch: what is made of it is not shown later, though
+ * the door may let its caller in a little longer. Throws `CREDENTIAL_UNAVAILABLE` when that is over.
+ */
+export function endOf({ claims, expiresAt }: Identified, now: number): number | undefined {
+  const { exp } = claims
+  const end = typeof exp === 'number' ? Math.min(exp * 1000, expiresAt ?? Infinity) : expiresAt
+  if (end === undefined || end > now) return end
+  throw new GatewayError('CREDENTIAL_UNAVAILABLE', "the caller's token has expired, so it is not exchanged any more")
+}
+
 /** Throws when a server hands back what it was given: the caller's own token must not reach a backend. */
 export function notEcho(token: Token, subject: Secret): Token {
   if (token.value.reveal() !== subject.reveal()) return token

@@ -86,6 +86,28 @@ test("an exchanged token does not outlive the caller's", async () => {
   expect(await credential.headers(next)).toEqual(shown('for-new-2'))
 })
 
+test("an exchanged token ends with the caller's own, whose caller may come in a little longer", async () => {
+  const { url, requests } = await perSubject()
+  let now = NOW
+  const credential = exchanging(spec(url), () => now)
+  const ann = person('ann', { claims: { exp: NOW / 1000 + 600 }, expiresAt: NOW + 630_000 })
+  await credential.headers(ann)
+  now = NOW + 599_999
+  expect(credential.headers(ann)).toEqual(shown('for-inbound-ann-1'))
+  now = NOW + 600_000
+  const over = expect.objectContaining({
+    code: 'CREDENTIAL_UNAVAILABLE',
+    message: expect.stringContaining('has expired') as string,
+  })
+  expect(() => credential.headers(ann)).toThrow(over)
+  const refused = { status: 401, challenge: undefined, shown: shown('for-inbound-ann-1') } as const
+  await expect(credential.refused(ann, refused)).rejects.toEqual(over)
+  expect(requests).toHaveLength(1)
+  // A later token of the same person is not held up.
+  const next = { claims: { exp: NOW / 1000 + 1200 }, expiresAt: NOW + 1_230_000, proof: new Secret('new') }
+  expect(await credential.headers(person('ann', next))).toEqual(shown('for-new-2'))
+})
+
 test('the gateway itself has a token of its own, when its client can prove itself', async () => {
   const { url, requests } = await tokenServer(({ form }, n) => bearer(`${form['grant_type']}-${n}`))
   const credential = exchanging(spec(url))

@@ -6,7 +6,7 @@ import { WRITTEN } from '../net/reach.ts'
 import { createClientCredentials } from './client-credentials.ts'
 import { createKeptTokens, type Obtained } from './kept-tokens.ts'
 import { NOTHING } from './shown.ts'
-import { notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
+import { endOf, notEcho, proofOf, subjectKey, TOKEN_EXCHANGE, tokenType } from './subject.ts'
 import type { TokenEndpoint } from './token-endpoint.ts'
 import type { TokenEndpoints } from './token-endpoints.ts'
 
@@ -21,7 +21,8 @@ export interface TokenExchangeDeps {
 /** Whose token is exchanged. */
 interface Shower {
   proof: Secret
-  expiresAt: number | undefined
+  /** Milliseconds since the epoch. */
+  end: number | undefined
 }
 
 const ACCESS_TYPES: readonly (string | undefined)[] = [tokenType('access_token'), tokenType('jwt'), undefined]
@@ -36,7 +37,7 @@ export function createTokenExchange(spec: TokenExchangeSpec, { endpoints, now }:
   const kept = createKeptTokens<Shower>({ obtain: exchange, now })
   const own = ownCredential(spec, endpoint, now)
 
-  async function exchange({ proof, expiresAt }: Shower): Promise<Obtained> {
+  async function exchange({ proof, end }: Shower): Promise<Obtained> {
     const token = await endpoint({
       type: TOKEN_EXCHANGE,
       parameters: {
@@ -50,8 +51,10 @@ export function createTokenExchange(spec: TokenExchangeSpec, { endpoints, now }:
     if (!ACCESS_TYPES.includes(token.issuedType)) {
       throw new GatewayError('CREDENTIAL_UNAVAILABLE', 'the exchange returned something else than an access token')
     }
-    return { token: notEcho(token, proof), notAfter: expiresAt }
+    return { token: notEcho(token, proof), notAfter: end }
   }
+
+  const showerOf = (principal: Identified): Shower => ({ proof: proofOf(principal), end: endOf(principal, now()) })
 
   return {
     perCaller: true,
@@ -67,8 +70,6 @@ export function createTokenExchange(spec: TokenExchangeSpec, { endpoints, now }:
     close() {},
   }
 }
-
-const showerOf = (principal: Identified): Shower => ({ proof: proofOf(principal), expiresAt: principal.expiresAt })
 
 function ownCredential(
   { client, audience, scopes }: TokenExchangeSpec,

@@ -1,9 +1,10 @@
-import type { Credentials } from '../../auth/outbound/credentials.ts'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { type Credentials, type Ending, StoreFault } from '../../auth/outbound/credentials.ts'
 import type { BackendSpec } from '../../model/backend.ts'
 import { signInOf } from '../../model/credential.ts'
 import { listenForPages } from '../../gateway/face/http/pages.ts'
 import { Outbound } from '../../gateway/outbound.ts'
-import { Telemetry } from '../../telemetry/events.ts'
+import { type Events, Telemetry } from '../../telemetry/events.ts'
 import { AS_FLAG, principalAs } from '../acting-as.ts'
 import type { Args, Command } from '../args.ts'
 import { openBrowser } from '../browser.ts'
@@ -70,6 +71,13 @@ async function list(args: Args, files: readonly string[]): Promise<number> {
 
 async function login(args: Args, positionals: readonly string[]): Promise<number> {
   const { backend, loaded } = await target(args, positionals, 'login')
+  if (loaded.config.tokenStore.provider === 'memory') {
+    throw new CliError(
+      EXIT.failed,
+      'this configuration keeps tokens in the memory of the gateway, where a sign-in here would not reach it',
+      'open the link that the gateway gives, or set outgoingAuth.store.provider: file',
+    )
+  }
   const stopped = nextSignal().then((signal) => {
     throw new CliError(SIGNAL_EXIT[signal], `stopped by ${signal}`)
   })
@@ -82,8 +90,10 @@ async function login(args: Args, positionals: readonly string[]): Promise<number
       const { url, settled } = await opened.signIn(backend, subjectOf(args, loaded))
       print(`To sign in to ${backend.id}, open\n  ${url}`)
       if (!args.on('no-browser')) openBrowser(url)
-      const outcome = await Promise.race([settled, stopped])
-      if (outcome !== 'connected') throw new CliError(EXIT.failed, OUTCOMES[outcome])
+      const ending = await Promise.race([settled, stopped])
+      // The page that tells the user is on its way.
+      await immediate()
+      if (ending.outcome !== 'connected') throw new CliError(EXIT.failed, failureOf(ending))
       print(`signed in to ${backend.id}`)
       return EXIT.ok
     })
@@ -93,10 +103,9 @@ async function login(args: Args, positionals: readonly string[]): Promise<number
   }
 }
 
-const OUTCOMES = {
-  refused: 'the sign-in was refused; the page in the browser says why',
-  expired: 'nobody signed in within 10 minutes',
-} as const
+function failureOf(ending: Exclude<Ending, { outcome: 'connected' }>): string {
+  return ending.outcome === 'expired' ? 'nobody signed in within 10 minutes' : `nobody is signed in: ${ending.why}`
+}
 
 async function logout(args: Args, positionals: readonly string[]): Promise<number> {
   const { backend, loaded } = await target(args, positionals, 'logout')
@@ -149,12 +158,27 @@ async function withRoom<Value>(
   address: string | undefined,
   work: (room: Credentials) => Promise<Value>,
 ): Promise<Value> {
-  const outbound = new Outbound(new Telemetry(), stateFolder())
+  const telemetry = new Telemetry()
+  telemetry.subscribe(
+    (_name, note) => warn(note as Events['sign-in']),
+    (name) => name === 'sign-in',
+  )
+  const outbound = new Outbound(telemetry, stateFolder())
   outbound.address = address
   const credentials = outbound.acquire(config)
   try {
     return await work(credentials)
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error
+    throw new CliError(EXIT.failed, `${error.file}: ${error.message}`, error.remedy)
   } finally {
     outbound.release(credentials)
   }
+}
+
+function warn(note: Events['sign-in']): void {
+  if (note.kind === 'sign-in-failing')
+    printError(`warning: the page could not go on, and may be tried again: ${note.why}`)
+  if (note.kind === 'revocation-failed')
+    printError(`warning: the tokens are forgotten here, but may be good until they end: ${note.why}`)
 }

@@ -21,10 +21,10 @@ export const validateCommand: Command = {
     'vmcp validate vmcp.yaml --connect --json',
   ],
   run: async (args) => {
-    const { config, faults: found, policies } = await load(sourceOf(args))
+    const { config, faults: found, policies, locate } = await load(sourceOf(args))
     const faults = [...found]
     if (args.on('connect') && config)
-      faults.push(...(await connectionFaults({ config, ...(policies && { policies }) })))
+      faults.push(...(await connectionFaults({ config, ...(policies && { policies }) }, locate)))
     const errors = faults.filter(({ severity }) => severity === 'error')
     if (args.on('json')) {
       const rows = faults.map(({ file, line, column, path, message, hint, severity }) => ({

@@ -1,6 +1,8 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { HttpDoor } from '../../gateway/face/http/door.ts'
 import { Gateway } from '../../gateway/gateway.ts'
+import type { BackendSpec } from '../../model/backend.ts'
+import { signInOf } from '../../model/credential.ts'
 import { isLoopbackName } from '../../model/loopback.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { logger, toldAt } from '../../telemetry/log.ts'
@@ -59,8 +61,10 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
 /** Where everybody comes in nobody signs in: their tokens would be everybody's. */
 function fitted(config: GatewayConfig, host: string): GatewayConfig {
   if (!isExposed(config, host)) return config
+  const isSignedIn = ({ credential }: BackendSpec): boolean =>
+    credential !== undefined && signInOf(credential) !== undefined
   const asked = config.backends.find(
-    ({ credential }) => credential?.kind === 'authorization_code' && !credential.ifAsked,
+    (spec) => isSignedIn(spec) && !(spec.credential?.kind === 'authorization_code' && spec.credential.ifAsked),
   )
   if (asked) {
     throw new CliError(
@@ -71,7 +75,7 @@ function fitted(config: GatewayConfig, host: string): GatewayConfig {
   }
   const backends = config.backends.map((spec) => {
     const { credential: _, ...open } = spec
-    return spec.credential?.kind === 'authorization_code' ? open : spec
+    return isSignedIn(spec) ? open : spec
   })
   return { ...config, backends }
 }

@@ -98,3 +98,17 @@ test.each([
   expect(lines).toHaveLength(expected.length)
   for (const [index, part] of expected.entries()) expect(lines[index]).toContain(part)
 })
+
+test('headers that a client writes itself are left out with a warning', async () => {
+  const server = '{"url": "https://a/", "headers": {"Accept": "a/b", "mcp-session-id": "x", "Authorization": "b"}}'
+  const { config, faults } = await load(`{"mcpServers": {"a": ${server}}}`)
+  const endpoint = config?.backends[0]?.endpoint
+  expect(endpoint?.kind === 'http' && Object.keys(endpoint.headers)).toEqual(['Authorization'])
+  expect(faults.map((fault) => [fault.severity, formatFault(fault)])).toEqual([
+    [
+      'warning',
+      '<stdin>:1:56 mcpServers.a.headers.Accept: the header "Accept" belongs to the protocol: the gateway writes it itself; it is ignored (leave it out)',
+    ],
+    ['warning', expect.stringContaining('"mcp-session-id" belongs to the protocol')],
+  ])
+})

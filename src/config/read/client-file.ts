@@ -1,5 +1,6 @@
 import { type Fault, fileError, warning } from '../faults.ts'
 import { didYouMean, suggest } from '../../model/nearest.ts'
+import { HEADER_HINT, isProtocolHeader, protocolHeader } from '../header-names.ts'
 import { type Located, type LocatedEntry, type LocatedMap, list, map, put, scalar } from '../positions.ts'
 import { found } from '../schema/primitives.ts'
 import type { Contribution, Withheld } from './contribution.ts'
@@ -93,6 +94,18 @@ const disabled: Take = (draft, entry) => {
 
 const ignore: Take = () => {}
 
+/** Clients differ in which headers they write themselves: those that the gateway writes are left out. */
+const headers: Take = (draft, entry) => {
+  texts('headers')(draft, entry)
+  const given = draft.backend.entries.get('headers')?.value
+  if (given?.kind !== 'map') return
+  for (const [name, { at }] of given.entries) {
+    if (!isProtocolHeader(name)) continue
+    given.entries.delete(name)
+    draft.faults.push(warning(at, `${protocolHeader(name)}; it is ignored`, HEADER_HINT))
+  }
+}
+
 /** Keys of one server, of all the clients together. */
 const SERVER_KEYS: Readonly<Record<string, Take>> = {
   enabled,
@@ -105,7 +118,7 @@ const SERVER_KEYS: Readonly<Record<string, Take>> = {
   command,
   args: copy('args'),
   env: texts('env'),
-  headers: texts('headers'),
+  headers,
   cwd: copy('cwd'),
   /** Zed: where the entry comes from. */
   source: ignore,

@@ -250,6 +250,115 @@ test('a ConfigMap for OIDC holds text: scopes are words in it', async () => {
   ])
 })
 
+const configMapOidc = (data: string, more = '') =>
+  GROUP +
+  MEMBERS +
+  server(`incomingAuth: {type: oidc, oidcConfig: {type: configMap, configMap: {name: oidc${more}}}}`) +
+  `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: oidc}\ndata: ${data}\n`
+
+test.each([
+  [`{oidc.json: '{"issuer": "https://i", "audience": "v", "scopes": ["a", "b"]}'}`, ''],
+  [`{mine: '{"issuer": "https://i", "audience": "v", "scopes": ["a", "b"]}'}`, ', key: mine'],
+  [`{issuer: "https://i", audience: v, scopes: "a b", oidc.json: '{"issuer": "https://other"}'}`, ''],
+])(
+  'a ConfigMap for OIDC may hold JSON under the documented key, which single keys go before: %s',
+  async (data, more) => {
+    const result = await load(configMapOidc(data, more))
+    expect(errors(result)).toEqual([])
+    expect(result.config?.incomingAuth.issuers).toMatchObject([
+      { name: 'https://i', audiences: ['v'], scopes: ['a', 'b'] },
+    ])
+  },
+)
+
+test.each([
+  [
+    configMapOidc('{audience: v}'),
+    'ConfigMap "oidc" has no key "issuer" (single keys are read, such as issuer, audience and jwksUrl; or JSON with them under "oidc.json")',
+  ],
+  [configMapOidc('{oidc.json: "issuer"}'), 'key "oidc.json" of the ConfigMap is not a JSON object'],
+  [
+    configMapOidc(`{oidc.json: '{"isuer": "https://i"}'}`),
+    'unknown key "isuer" in "oidc.json" of the ConfigMap (did you',
+  ],
+  [configMapOidc('{}', 'x'), 'ConfigMap "oidcx" is not among the files'],
+  [
+    GROUP + MEMBERS + server('incomingAuth: {type: oidc, oidcConfigRef: {name: none}}'),
+    'MCPOIDCConfig "none" is not among the files',
+  ],
+  [
+    GROUP +
+      MEMBERS +
+      server(
+        'incomingAuth: {type: oidc, oidcConfig: {type: inline, inline: {issuer: "https://i", audience: v, clientSecretRef: {name: none, key: k}}}}',
+      ),
+    'Secret "none" is not among the files',
+  ],
+])('%#: a fault of the issuer is told alone, also beside a strategy that needs one', async (text, message) => {
+  const exchange =
+    object(
+      'MCPExternalAuthConfig',
+      'exchange',
+      '{type: tokenExchange, tokenExchange: {tokenUrl: "https://t", audience: a}}',
+    ) +
+    object(
+      'MCPRemoteProxy',
+      'r',
+      '{groupRef: tools, remoteURL: "https://r/mcp", externalAuthConfigRef: {name: exchange}}',
+    )
+  const result = await load(text + exchange)
+  expect(result.config).toBeUndefined()
+  expect(errors(result)).toEqual([expect.stringContaining(message)])
+})
+
+test('in manifests and their secrets references mean nothing', async () => {
+  const text =
+    GROUP +
+    MEMBERS +
+    server(
+      'incomingAuth: {type: oidc, oidcConfig: {type: inline, resourceUrl: "https://gw/${P}", inline: {issuer: "https://i", audience: "${A}", clientId: c, clientSecretRef: {name: s, key: k}}}}, config: {allowedHosts: ["${H}"]}',
+    ) +
+    object(
+      'MCPExternalAuthConfig',
+      'h',
+      '{type: headerInjection, headerInjection: {headerName: X, valueSecretRef: {name: s, key: k}}}',
+    ) +
+    object(
+      'MCPExternalAuthConfig',
+      't',
+      '{type: tokenExchange, tokenExchange: {tokenUrl: "https://t", audience: "${A}", clientId: c, clientSecretRef: {name: s, key: k}}}',
+    ) +
+    object('MCPRemoteProxy', 'rh', '{groupRef: tools, remoteURL: "https://r/mcp", externalAuthConfigRef: {name: h}}') +
+    object('MCPRemoteProxy', 'rt', '{groupRef: tools, remoteURL: "https://r/mcp", externalAuthConfigRef: {name: t}}') +
+    '---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: "${file:/etc/hostname}$$"}\n'
+  const result = await load(text)
+  expect(errors(result)).toEqual([])
+  const { config } = result
+  const [issuer] = config?.incomingAuth.issuers ?? []
+  expect([issuer?.audiences, issuer?.clientSecret?.reveal(), config?.publicUrl, config?.door.allowedHosts]).toEqual([
+    ['${A}'],
+    '${file:/etc/hostname}$$',
+    'https://gw/${P}',
+    ['${H}'],
+  ])
+  const backend = (name: string) => config?.backends.find(({ id }) => id === name)
+  expect(revealed(backend('rh'), 'headers')).toEqual({ X: '${file:/etc/hostname}$$' })
+  const { credential } = backend('rt') ?? {}
+  expect(credential).toMatchObject({ kind: 'token_exchange', audience: '${A}' })
+  expect(credential?.kind === 'token_exchange' && credential.client?.secret?.reveal()).toBe('${file:/etc/hostname}$$')
+})
+
+test.each(['incomingAuth: {type: kubernetes}', 'incomingAuth: {type: oidc, oidcConfig: {type: kubernetes}}'])(
+  'tokens of service accounts need a cluster, which is said once: %s',
+  async (incoming) => {
+    const { config, faults } = await load(GROUP + MEMBERS + server(incoming))
+    expect(config?.incomingAuth.issuers).toHaveLength(1)
+    const told = faults.map(formatFault).filter((line) => line.includes('only inside a cluster'))
+    expect([told.length, faults.every(({ severity }) => severity === 'warning')]).toEqual([1, true])
+    expect(faults.map(formatFault).join('\n')).not.toMatch(/jwksAuthTokenPath|caBundlePath/u)
+  },
+)
+
 test('v0.6.11: the flat spec, inline OIDC and policies from a ConfigMap', async () => {
   const policies = JSON.stringify({
     version: '1.0',

@@ -1,4 +1,5 @@
 import { fileError, warning } from '../faults.ts'
+import { literalTree } from '../file-values.ts'
 import { suggest } from '../../model/nearest.ts'
 import { get, getItems, getString, list, type LocatedMap, map, type Position, put, scalar } from '../positions.ts'
 import { groupOf, MEMBER_KINDS, readMember } from './manifests/members.ts'
@@ -56,7 +57,7 @@ export function readManifests(
   put(tree, 'backends', list([...configured, ...backends], group?.at ?? first.at))
   const outgoing = readOutgoingAuth(manifests, server, members)
   if (outgoing) put(tree, 'outgoingAuth', outgoing)
-  return { tree, members }
+  return { tree: literalTree(tree), members }
 }
 
 function choose(manifests: Manifests, wanted: Wanted, first: ManifestObject): Choice | undefined {

@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { expected, headerName, name, path, text, texts, url, variable } from './primitives.ts'
 
 const secretPair = (what: string) => ({
-  clientSecret: z.string().optional().describe(`Client secret ${what}, as text. Prefer clientSecretEnv.`),
+  clientSecret: z
+    .string()
+    .optional()
+    .describe(`Client secret ${what}, as text; \${VAR} and \${file:PATH} are expanded. Prefer clientSecretEnv.`),
   clientSecretEnv: variable().optional().describe(`Environment variable that holds the client secret ${what}.`),
 })
 
@@ -31,15 +34,25 @@ const oidcSchema = z.strictObject({
   subjectPrefix: z
     .string()
     .optional()
-    .describe('Put before the subject of this issuer, so that several issuers cannot collide.'),
-  caBundlePath: path().optional().describe('PEM file of additional authorities for the issuer. Absolute.'),
-  insecureAllowHttp: z.boolean().optional().describe('Allow an issuer over plain http. Default: false.'),
-  jwksAllowPrivateIp: z.boolean().optional().describe('Allow a key set at a private address. Default: false.'),
-  jwksAuthTokenPath: path().optional().describe('File with the bearer token that opens the key set. Absolute.'),
+    .describe('Put before the subject of this issuer, so that several issuers cannot collide; none may begin another.'),
+  caBundlePath: path()
+    .optional()
+    .describe('PEM file of additional authorities for the issuer, which must be there. Absolute.'),
+  insecureAllowHttp: z
+    .boolean()
+    .optional()
+    .describe('Allow an issuer over plain http, which is refused else. Default: false.'),
+  jwksAllowPrivateIp: z
+    .boolean()
+    .optional()
+    .describe('Allow an issuer and its keys at a private address, this machine included. Default: false.'),
+  jwksAuthTokenPath: path()
+    .optional()
+    .describe('File with the bearer token that opens the key set, which must be there.'),
   protectedResourceAllowPrivateIp: z
     .boolean()
     .optional()
-    .describe('Allow protected-resource metadata at a private address. Default: false.'),
+    .describe('Has no effect: the gateway fetches no protected-resource metadata for its callers.'),
   publicDiscovery: z.boolean().optional().describe('Show the catalogue to clients without a token. Default: false.'),
 })
 
@@ -50,7 +63,10 @@ const authzSchema = z.strictObject({
     .optional()
     .describe('Cedar policies that decide nothing: the log tells what they would have decided otherwise.'),
   entitiesJson: z.string().optional().describe('Additional Cedar entities as a JSON list. Default: "[]".'),
-  primaryUpstreamProvider: z.string().optional().describe('Upstream provider whose claims count. Deprecated.'),
+  primaryUpstreamProvider: z
+    .string()
+    .optional()
+    .describe('Has no effect: claims are those of the token that the caller shows. Deprecated.'),
   groupClaimName: z
     .string()
     .max(253)
@@ -67,9 +83,13 @@ export const incomingAuthSchema = z.strictObject({
   oidc: z
     .union([oidcSchema, z.array(oidcSchema).min(1)], { error: expected('a map, or a list of at least one') })
     .optional()
-    .describe('One issuer, or a list of several. Required with type oidc.'),
+    .describe('One issuer, or a list of several; references such as ${VAR} are expanded. Required with type oidc.'),
   local: z
-    .strictObject({ tokenFile: path().optional().describe('File that holds the token clients must show.') })
+    .strictObject({
+      tokenFile: path()
+        .optional()
+        .describe('File that holds the token clients must show, 16 characters or more; made when it is not there.'),
+    })
     .optional()
     .describe('Settings of type local.'),
   publicDiscovery: z.boolean().optional().describe('Show the catalogue to clients without a token. Default: false.'),
@@ -98,8 +118,11 @@ const strategySchema = z.strictObject({
   type: z.enum(Object.keys(STRATEGY_BLOCKS) as [StrategyType, ...StrategyType[]]).describe('Strategy. Required.'),
   headerInjection: z
     .strictObject({
-      headerName: headerName().describe('Header to send. Required.'),
-      headerValue: z.string().optional().describe('Its value, as text. Prefer headerValueEnv.'),
+      headerName: headerName().describe('Header to send, none of the protocol. Required.'),
+      headerValue: z
+        .string()
+        .optional()
+        .describe('Its value, as text; ${VAR} and ${file:PATH} are expanded. Prefer headerValueEnv.'),
       headerValueEnv: variable().optional().describe('Environment variable that holds its value.'),
     })
     .optional()
@@ -250,8 +273,13 @@ export const outgoingAuthSchema = z.strictObject({
     .describe(
       'inline: this section alone decides. discovered: what a backend itself declares comes first. Default: inline.',
     ),
-  default: strategySchema.optional().describe('For backends that are not named. Default: unauthenticated.'),
-  backends: z.record(z.string(), strategySchema).optional().describe('By backend name. Default: {}.'),
+  default: strategySchema
+    .optional()
+    .describe('For backends that are not named; references such as ${VAR} are expanded. Default: unauthenticated.'),
+  backends: z
+    .record(z.string(), strategySchema)
+    .optional()
+    .describe('By backend name; references such as ${VAR} are expanded. Default: {}.'),
   store: z
     .strictObject({
       provider: z.enum(['memory', 'file']).describe('memory: until the gateway stops. Required.'),

@@ -38,7 +38,9 @@ export const backendSchema = z.strictObject({
   headers: z
     .record(headerName(), z.string())
     .optional()
-    .describe('HTTP headers sent to the url with every request. References are expanded. Default: {}.'),
+    .describe(
+      'HTTP headers sent to the url with every request, none of the protocol. References are expanded. Default: {}.',
+    ),
   port: port()
     .optional()
     .describe('Port on which the server in the image listens (transport streamable-http or sse). Default: 8080.'),

@@ -125,7 +125,10 @@ export const sealingSchema = z.strictObject({
         valueEnv: variable()
           .optional()
           .describe('Environment variable that holds it: 32 bytes as base64 or hex, or at least 32 characters.'),
-        value: z.string().optional().describe('The key itself. Prefer valueEnv.'),
+        value: z
+          .string()
+          .optional()
+          .describe('The key itself; references such as ${file:PATH} are expanded. Prefer valueEnv.'),
       }),
     )
     .min(1)
@@ -133,6 +136,8 @@ export const sealingSchema = z.strictObject({
 })
 
 export const tlsSchema = z.strictObject({
-  certFile: path().describe('PEM file of the certificate chain. Required.'),
-  keyFile: path().describe('PEM file of the private key. Required.'),
+  certFile: path().describe(
+    'PEM file of the certificate chain, which must be there; references are expanded. Required.',
+  ),
+  keyFile: path().describe('PEM file of the private key, which must be there; references are expanded. Required.'),
 })

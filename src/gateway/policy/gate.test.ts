@@ -110,3 +110,51 @@ test('a backend that offers nothing is nothing that anybody sees', async () => {
   const [one, two] = [says('one', 'I am one.'), offers('two', { instructions: 'I am two.' })]
   expect(await told([one, two], 'permit(principal, action, resource);')).toBe('## one\n\nI am one.')
 })
+
+test('who was refused what, and by which policies, is told; a completion that is answered is not', async () => {
+  const policies = [
+    'permit(principal, action, resource) when { context has arg_n && context.arg_n < 5 };',
+    '@id("no") forbid(principal, action, resource) when { resource.name == "b" };',
+    '@id("odd") permit(principal, action, resource) when { resource.name == "c" && principal.claim_none == 1 };',
+  ]
+  const { set } = await readPolicies({ policies, serverName: 'srv' })
+  const telemetry = new Telemetry()
+  const told: unknown[] = []
+  telemetry.subscribe((name, data) => told.push([name, data]))
+  const gate = new PolicyGate(set, telemetry)
+  const alice = as('alice')
+  gate.check(entry('a'), callOf(1), alice)
+  const completion: EntryCall = { kind: 'complete', ref: { type: 'prompt', name: 'a' }, params: {} }
+  gate.check(entry('a'), completion, alice)
+  expect(told).toEqual([])
+  expect(() => gate.check(entry('a'), callOf(9), alice)).toThrow('denied')
+  expect(() => gate.check(entry('b'), callOf(1), alice)).toThrow('Unknown')
+  expect(() => gate.check(entry('c'), callOf(1), alice)).toThrow('Unknown')
+  expect(told).toEqual([
+    ['policy.denied', { principal: 'alice', what: 'call_tool a', by: [] }],
+    ['policy.denied', { principal: 'alice', what: 'call_tool b', by: ['no'] }],
+    [
+      'policy.fault',
+      { principal: 'alice', what: 'call_tool c', policy: 'odd', message: expect.stringContaining('claim_none') },
+    ],
+  ])
+})
+
+test('a template is seen, and completed, by whom one of its resources may be read', async () => {
+  const policies = [
+    'permit(principal, action == Action::"read_resource", resource) when { resource.name like "doc://*" };',
+  ]
+  const { set } = await readPolicies({ policies, serverName: 'srv' })
+  const gate = new PolicyGate(set, new Telemetry())
+  const templateOf = (uri: string): Entry => ({ ...entry(uri), definition: { uriTemplate: uri } })
+  const complete = (uri: string): EntryCall => ({ kind: 'complete', ref: { type: 'resource', uri }, params: {} })
+  const [open, hidden] = ['doc://{id}', 'hid://{id}']
+  const templates = new Map([open, hidden].map((uri) => [uri, templateOf(uri)]))
+  const none = new Map<string, Entry>()
+  const catalogue = { version: 1, tools: none, prompts: none, resources: none, templates, conflicts: [], notes: [] }
+  const seen = await gate.view(catalogue, principalOf({ sub: 'rr' }))
+  expect([...seen.templates.keys()]).toEqual([open])
+  gate.check(templateOf(open), complete(open), as('rr'))
+  expect(() => gate.check(templateOf(hidden), complete(hidden), as('rr'))).toThrow('Unknown resource: hid://{id}')
+  expect(() => gate.check(templateOf(hidden), complete('hid://1'), as('rr'))).toThrow('Unknown resource: hid://1')
+})

@@ -13,6 +13,7 @@ import { isObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import { unknownEntry } from '../catalogue/resolve.ts'
+import { told } from './told.ts'
 import { Trial } from './trial.ts'
 
 /** What a refusal says, by the action that was refused (contract 3). */
@@ -90,12 +91,21 @@ export class PolicyGate {
     const decision = this.#decidedAhead(entry, call, caller) ?? decide(this.#set, request)
     this.#trial?.decided(request, decision)
     if (decision.kind === 'allow') return
-    for (const { policy, message } of decision.faults) this.#telemetry.emit('policy.fault', { policy, message })
     const { principal, target } = request
-    if (!mayBeAllowed(this.#set, { principal, target, origin: 'client' })) throw unknownEntry(call, caller)
+    const listed = mayBeAllowed(this.#set, { principal, target, origin: 'client' })
     // Completion helps to find arguments: whoever may see the entry may have it.
-    if (call.kind === 'complete') return
+    if (listed && call.kind === 'complete') return
+    this.#tell(request, decision)
+    if (!listed) throw unknownEntry(call, caller)
     throw new GatewayError('POLICY_DENIED', `${DENIED[target.kind]} denied by authorization policy`)
+  }
+
+  #tell(request: PolicyRequest, decision: Decision & { kind: 'deny' }): void {
+    for (const { policy, message } of decision.faults) {
+      this.#telemetry.emit('policy.fault', { ...told(request), policy, message })
+    }
+    if (decision.faults.length > 0 || !this.#telemetry.hears('policy.denied')) return
+    this.#telemetry.emit('policy.denied', { ...told(request), by: decision.by })
   }
 
   /** What `allows` has found, once: whoever asks again may have changed the call. */

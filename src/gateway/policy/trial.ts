@@ -2,13 +2,12 @@ import type { Decision } from '../../auth/policy/decision.ts'
 import { decide } from '../../auth/policy/decide.ts'
 import { listFilter } from '../../auth/policy/list.ts'
 import type { PolicyRequest } from '../../auth/policy/request.ts'
-import { actionOf } from '../../auth/policy/request.ts'
 import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Catalogue } from '../../model/catalogue.ts'
 import type { Principal } from '../../model/principal.ts'
-import { principalKey } from '../../model/principal.ts'
 import { clip } from '../../protocol/clip.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
+import { nameOf, told } from './told.ts'
 
 /** Names that one line of the log holds. */
 const MAX_NAMES = 20
@@ -27,10 +26,8 @@ export class Trial {
   decided(request: PolicyRequest, decision: Decision): void {
     const would = decide(this.#set, request)
     if (would.kind === decision.kind) return
-    const { principal, target } = request
     this.#telemetry.emit('policy.trial', {
-      principal: nameOf(principal),
-      what: `${actionOf(target)} ${clip(target.name)}`,
+      ...told(request),
       now: decision.kind,
       would: would.kind,
       by: would.by,
@@ -56,8 +53,4 @@ export class Trial {
       more: gained.length + lost.length - telling(gained).length - telling(lost).length,
     })
   }
-}
-
-function nameOf(principal: Principal): string {
-  return principal.kind === 'anonymous' ? principalKey(principal) : principal.id
 }

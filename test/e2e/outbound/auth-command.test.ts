@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -32,9 +32,11 @@ async function said(...args: string[]): Promise<{ code: number | string; stdout:
 }
 
 /** A mail server that knows alice by her tokens, and a configuration with it. */
-async function world(): Promise<string> {
+async function world(closing: (close: () => Promise<void>) => void = () => {}): Promise<string> {
   const provider = await startProvider(undefined, { scopes: ['mail'], refreshes: true })
-  open.push(() => provider.close())
+  const close = () => provider.close()
+  open.push(close)
+  closing(close)
   const backend = await tokenBackend({
     era: 'legacy',
     issuer: provider.issuer,
@@ -52,13 +54,19 @@ async function world(): Promise<string> {
   return file
 }
 
-async function logIn(file: string): Promise<void> {
+/** `vmcp auth login` that waits for its user, and the page that it waits at. */
+async function loggingIn(file: string): Promise<{ login: CommandLine; page: string }> {
   const login = vmcp('auth', 'login', file, 'mail', '--no-browser')
   const page = await vi.waitFor(() => {
     const [found] = /http:\S+/.exec(login.stdout()) ?? []
     if (found === undefined) throw new Error(`no address yet: ${login.stderr()}`)
     return found
   }, 10_000)
+  return { login, page }
+}
+
+async function logIn(file: string): Promise<void> {
+  const { login, page } = await loggingIn(file)
   expect((await new Browser('alice').open(page)).status).toBe(200)
   expect(await login.exited).toBe(0)
   expect(login.stdout()).toContain('signed in to mail')
@@ -123,4 +131,49 @@ test('a command that has no page says how to sign in', async () => {
   const answer = await said('call', file, 'mail_whoami')
   expect(answer.code).toBe(1)
   expect(answer.stderr + answer.stdout).toMatch(/backend "mail" wants its user to sign in: .*vmcp auth login/)
+})
+
+test('a login that fails ends with the reason', async () => {
+  const backend = await tokenBackend({ era: 'legacy', userOf: () => undefined, open: () => true })
+  const file = join(folder, 'mcp.json')
+  writeFileSync(file, JSON.stringify({ mcpServers: { mail: { url: backend.url } } }))
+  const { login, page } = await loggingIn(file)
+  const why = `the metadata of the authorization server ${new URL(backend.url).origin} are not to be found`
+  const seen = await new Browser('alice').open(page)
+  expect(seen).toMatchObject({ status: 502, text: expect.stringContaining(why) as string })
+  expect(await login.exited).toBe(1)
+  expect(login.stderr()).toContain(`nobody is signed in: ${why}`)
+})
+
+test('nobody signs in for a gateway that keeps its tokens to itself', async () => {
+  const file = await world()
+  const { outgoingAuth, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as { outgoingAuth: object }
+  writeFileSync(file, JSON.stringify({ ...rest, outgoingAuth: { ...outgoingAuth, store: { provider: 'memory' } } }))
+  const answer = await said('auth', 'login', file, 'mail', '--no-browser')
+  expect(answer).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('in the memory of the gateway') })
+})
+
+test.each(['list', 'login', 'logout'])('%s names the file that it cannot read, and the way out', async (verb) => {
+  const file = await world()
+  const store = join(folder, 'state', 'vmcp', 'credentials')
+  mkdirSync(join(folder, 'state', 'vmcp'), { recursive: true })
+  writeFileSync(store, 'garbage')
+  const answer = await said('auth', verb, file, ...(verb === 'list' ? [] : ['mail']))
+  expect(answer).toMatchObject({ code: 1, stdout: '' })
+  expect(answer.stderr.split('\n')).toEqual([
+    `vmcp: ${store}: the token store cannot be opened: it is damaged, or was sealed with another key`,
+    `      remove ${store} to start anew; users then sign in again`,
+    '',
+  ])
+  expect(readFileSync(store, 'utf8')).toBe('garbage')
+})
+
+test('a logout tells when the tokens could not be revoked', async () => {
+  let endProvider: () => Promise<void> = async () => {}
+  const file = await world((close) => (endProvider = close))
+  await logIn(file)
+  await endProvider()
+  const answer = await said('auth', 'logout', file, 'mail')
+  expect(answer).toMatchObject({ code: 0, stdout: 'signed out of mail\n' })
+  expect(answer.stderr).toMatch(/^warning: the tokens are forgotten here, but may be good until they end: \S/)
 })

@@ -1,7 +1,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -167,6 +167,61 @@ test('the page belongs to the browser that opened it first, and to this machine'
   expect(first.headers.get('set-cookie')).toMatch(/HttpOnly/i)
   expect((await fetch(page, { redirect: 'manual' })).status).toBe(410)
   expect((await fetch(`${page}x`, { redirect: 'manual' })).status).toBeGreaterThanOrEqual(400)
+})
+
+test.each([
+  ['Sec-Purpose', 'prefetch;prerender'],
+  ['Purpose', 'prefetch'],
+])('a page that is fetched ahead is not claimed: %s: %s', async (name, value) => {
+  const { config } = await world()
+  const gateway = await gatewayFor(config)
+  const client = await clientOf(modernClient, gateway.url, { capabilities: TAKES_LINKS })
+  const page = pageIn((await call(client)).result)
+  const ahead = await fetch(page, { headers: { [name]: value }, redirect: 'manual' })
+  expect([ahead.status, ahead.headers.get('set-cookie')]).toEqual([503, null])
+  expect((await fetch(page, { method: 'HEAD', redirect: 'manual' })).headers.get('set-cookie')).toBeNull()
+  expect(pageIn((await call(client)).result)).toBe(page)
+  expect((await new Browser('alice').open(page)).status).toBe(200)
+})
+
+test('after a link was claimed a fresh one is given, and the retry waits for whichever is used', async () => {
+  const { config } = await world()
+  const gateway = await gatewayFor(config)
+  const client = await clientOf(modernClient, gateway.url, { capabilities: TAKES_LINKS })
+  const asked = await call(client)
+  expect((await fetch(pageIn(asked.result), { redirect: 'manual' })).status).toBe(302)
+  const retry = call(client, { requestState: asked.result?.['requestState'] ?? '', inputResponses: AGREED })
+  const fresh = pageIn((await call(client)).result)
+  expect(fresh).not.toBe(pageIn(asked.result))
+  expect((await new Browser('alice').open(fresh)).status).toBe(200)
+  expect(text(await retry)).toBe('alice')
+})
+
+test('a token store that cannot be opened withholds those who need it, and nobody else', async () => {
+  const { config, backend } = await world()
+  const free = await tokenBackend({ era: 'legacy', userOf: () => undefined, open: () => true })
+  const store = join(stateFolder, 'credentials')
+  writeFileSync(store, 'garbage')
+  const gateway = await gatewayFor({ mcpServers: { free: { url: free.url }, asks: { url: backend.url } } })
+  const client = await clientOf(modernClient, gateway.url, { capabilities: TAKES_LINKS })
+  await vi.waitFor(async () => expect(await client.tools()).toEqual(['free_whoami']))
+  expect((await client.tool('free_whoami')).text).toBe('nobody')
+  const { text: why } = await client.tool('asks_whoami')
+  expect(why).toMatch(/token store cannot be opened/)
+  expect(why).not.toContain(stateFolder)
+  const other = await gatewayFor(config)
+  await vi.waitFor(() => {
+    const told = other.events.filter(({ name }) => name === 'token-store.failing').map(({ data }) => data)
+    expect(told).toMatchObject([{ file: store, remedy: expect.stringContaining(`remove ${store}`) as string }])
+  })
+  expect(readFileSync(store, 'utf8')).toBe('garbage')
+  // The way out that was told.
+  rmSync(store)
+  await vi.waitFor(async () => {
+    const asked = await client.request('tools/call', { name: 'asks_whoami', arguments: {} })
+    await new Browser('alice').open(pageIn(asked.result))
+  }, 10_000)
+  expect((await client.tool('asks_whoami')).text).toBe('alice')
 })
 
 test('a wider scope is asked for where the backend wants one', async () => {

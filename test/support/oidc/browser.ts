@@ -28,6 +28,7 @@ export function browserFor(pages: ConnectPages, { loopback = true } = {}): Brows
         query: url.searchParams,
         cookie,
         loopback,
+        prefetch: false,
       })
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/u.exec(answer.headers['set-cookie'] ?? '') ?? []
       if (name !== '') cookies.set(name, value)

@@ -12,7 +12,7 @@ import { type RenewParts, renew } from './renew.ts'
 import { bearerChallenge, type Challenge } from './server/challenge.ts'
 import { union } from './server/scopes.ts'
 import { codeSpec, targetOf } from './server/target.ts'
-import { isSameToken, type State, type StoredToken, withoutTokens } from './store/store.ts'
+import { EMPTY, isSameToken, type State, type StoredToken, withoutTokens } from './store/store.ts'
 
 /** Whose tokens are meant, and who has to sign in for them. */
 export interface Owner {
@@ -84,8 +84,11 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
   const needed = (owner: Owner): ConsentNeeded =>
     parts.consentNeeded(consents.ask({ ...owner, backend, aim: 'backend', scopes: [] }))
 
+  /** Where no sign-in was asked for, a store that cannot be read holds nothing that is needed. */
+  const stateFor = (isAsked: boolean): Promise<State> => (isAsked ? store.read() : store.read().catch(() => EMPTY))
+
   async function obtain(owner: Owner): Promise<readonly string[]> {
-    const token = tokenIn(await store.read(), owner.subject)
+    const token = tokenIn(await stateFor(!ifAsked), owner.subject)
     if (!token && ifAsked) {
       putYoungest(unasked, owner.subject, true)
       return NOTHING
@@ -111,8 +114,9 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
   async function unauthorized(owner: Owner, { shown: headers }: Refused, challenge?: Challenge): Promise<boolean> {
     const { subject } = owner
     await flight.pending(subject)?.catch(() => {})
-    const token = tokenIn(await store.read(), subject)
-    if (!token && ifAsked && challenge?.resourceMetadata === undefined) return false
+    const isAsked = !ifAsked || challenge?.resourceMetadata !== undefined
+    const token = tokenIn(await stateFor(isAsked), subject)
+    if (!token && !isAsked) return false
     if (!token) throw needed(owner)
     if (!headers.includes(bearer(token.access))) return true
     const doubt = doubtful.get(subject)
@@ -137,7 +141,7 @@ export function createAuthorizationCode(backend: BackendSpec, parts: Authorizati
     if (recent.length >= MAX_STEPS && !(last && consents.isPending(last))) return false
     const scopes = union(tokenIn(await store.read(), subject)?.scopes ?? [], challenge.scopes)
     const consent = consents.ask({ ...owner, backend, aim: 'backend', scopes })
-    putYoungest(steps, subject, recent.includes(consent) ? recent : [...recent, consent])
+    putYoungest(steps, subject, [...recent.filter(({ id }) => id !== consent.id), consent])
     throw parts.consentNeeded(consent)
   }
 

@@ -1,4 +1,5 @@
 import { type Fault, fileError, warning } from '../../faults.ts'
+import { suggest } from '../../../model/nearest.ts'
 import { parseJson } from '../../parse/json.ts'
 import {
   asMap,
@@ -88,7 +89,7 @@ function readOidcRef(manifests: Manifests, server: ManifestObject, reference: Lo
   const config = find(manifests, 'MCPOIDCConfig', name, server.namespace)
   if (!config) {
     manifests.faults.push(dangling(manifests, 'MCPOIDCConfig', name, reference.at))
-    return undefined
+    return unknownOidc(reference.at)
   }
   const inline = getMap(config.spec, 'inline')
   const oidc = inline
@@ -115,7 +116,10 @@ function inlineOidc(manifests: Manifests, inline: LocatedMap, namespace: string 
   if (reference) {
     const secret = readSecret(manifests, reference, namespace)
     if ('value' in secret) put(oidc, 'clientSecret', scalar(secret.value, reference.at))
-    else manifests.faults.push(fileError(reference.at, secret.missing))
+    else {
+      const hint = 'put the Secret manifest among the files'
+      manifests.faults.push(fileError(reference.at, secret.missing, hint))
+    }
   }
   return oidc
 }
@@ -131,19 +135,56 @@ function asMeant(key: string, value: string, at: Position): Located {
   )
 }
 
-/** Single keys of the ConfigMap's data, as ToolHive reads them. */
-function configMapOidc(manifests: Manifests, reference: LocatedMap, namespace: string | undefined): LocatedMap {
-  const oidc = map(reference.at)
-  const name = getString(reference, 'name') ?? ''
-  if (!find(manifests, 'ConfigMap', name, namespace)) {
-    manifests.faults.push(dangling(manifests, 'ConfigMap', name, reference.at))
-    return oidc
-  }
-  for (const [from, to] of Object.entries(OIDC_KEYS)) {
-    const found = readConfigMap(manifests, name, from, namespace)
-    if ('value' in found) put(oidc, to, asMeant(from, found.value, reference.at))
+/**
+ * Stands for an issuer whose fault has been told, so that nothing else is wrong for want of it. The fault refuses the
+ * configuration; nobody has tokens of this one.
+ */
+function unknownOidc(at: Position): LocatedMap {
+  const oidc = map(at)
+  for (const [key, value] of Object.entries({
+    issuer: 'https://unknown.invalid',
+    audience: 'unknown',
+    clientId: 'vmcp',
+  })) {
+    put(oidc, key, scalar(value, at))
   }
   return oidc
+}
+
+/** The key of the ConfigMap that ToolHive documents, and does not read. */
+const DOCUMENTED_KEY = 'oidc.json'
+
+/** Single keys of the ConfigMap's data, as ToolHive reads them; without an issuer among them the documented JSON. */
+function configMapOidc(manifests: Manifests, reference: LocatedMap, namespace: string | undefined): LocatedMap {
+  const name = getString(reference, 'name') ?? ''
+  const { at } = reference
+  const refuse = (fault: Fault): LocatedMap => {
+    manifests.faults.push(fault)
+    return unknownOidc(at)
+  }
+  if (!find(manifests, 'ConfigMap', name, namespace)) return refuse(dangling(manifests, 'ConfigMap', name, at))
+  const read = (key: string) => readConfigMap(manifests, name, key, namespace)
+  const key = getString(reference, 'key') ?? DOCUMENTED_KEY
+  const whole = read(key)
+  if ('missing' in read('issuer') && 'value' in whole) {
+    const [document] = parseJson(at.file, whole.value).documents
+    if (document?.kind !== 'map') return refuse(fileError(at, `key "${key}" of the ConfigMap is not a JSON object`))
+    const unknown = [...document.entries.keys()].find((one) => !Object.hasOwn(OIDC_KEYS, one))
+    if (unknown !== undefined) {
+      const message = `unknown key "${unknown}" in "${key}" of the ConfigMap`
+      return refuse(fileError(at, message, suggest(unknown, Object.keys(OIDC_KEYS))))
+    }
+    // Text inside a text has no line of its own.
+    return inlineOidc(manifests, asMap(located(plain(document), at)) ?? map(at), namespace)
+  }
+  const oidc = map(at)
+  for (const [from, to] of Object.entries(OIDC_KEYS)) {
+    const found = read(from)
+    if ('value' in found) put(oidc, to, asMeant(from, found.value, at))
+  }
+  if (oidc.entries.has('issuer')) return oidc
+  const hint = `single keys are read, such as issuer, audience and jwksUrl; or JSON with them under "${key}"`
+  return refuse(fileError(at, `ConfigMap "${name}" has no key "issuer"`, hint))
 }
 
 /** Tokens of service accounts, checked against the cluster's own issuer. */

@@ -1,5 +1,6 @@
 import { fileError } from '../../faults.ts'
 import { literal } from '../../expand.ts'
+import { literally } from '../../file-values.ts'
 import {
   get,
   getEntries,
@@ -193,10 +194,6 @@ function putUrl(backend: LocatedMap, url: Located, transport: string | undefined
   const kind = transport === 'sse' || address.endsWith('/sse') ? 'sse' : transport
   if (kind !== undefined) put(backend, 'transport', scalar(kind, url.at))
 }
-
-/** In manifests `${...}` has no meaning. */
-const literally = (node: Located): Located =>
-  node.kind === 'scalar' && typeof node.value === 'string' ? scalar(literal(node.value), node.at) : node
 
 /** The group that an object says it belongs to. */
 export const groupOf = (object: ManifestObject) => refName(get(object.spec, 'groupRef'))

@@ -15,6 +15,7 @@ export function answerPage(pages: ConnectPages, path: string, req: IncomingMessa
     query: new URLSearchParams(queryOf(url)),
     cookie: headers.cookie,
     loopback: isLocal(req),
+    prefetch: isPrefetch(req),
   }
   pages.answer(asked).then(
     ({ status, headers: own, body }) => res.writeHead(status, own).end(method === 'HEAD' ? undefined : body),
@@ -47,6 +48,14 @@ export async function listenForPages(
 function isLocal({ socket, headers }: IncomingMessage): boolean {
   const passedOn = headers.forwarded !== undefined || headers['x-forwarded-for'] !== undefined
   return !passedOn && isLoopbackAddress(socket.remoteAddress ?? '') && isLoopbackName(nameOf(headers.host ?? ''))
+}
+
+/** As browsers say it, and have said it. */
+const PURPOSES = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'] as const
+
+/** Fetched by a browser, or by a preview of a link, before anybody has opened it. */
+function isPrefetch({ headers }: IncomingMessage): boolean {
+  return PURPOSES.some((name) => /\b(?:prefetch|prerender|preview)\b/iu.test(String(headers[name] ?? '')))
 }
 
 function queryOf(url: string): string {

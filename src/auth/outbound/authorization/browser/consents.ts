@@ -11,7 +11,11 @@ export type Person =
   | { readonly kind: 'user'; readonly issuer: string; readonly subject: string }
 
 /** How a sign-in has ended. */
-export type Outcome = 'connected' | 'refused' | 'expired'
+export type Ending =
+  | { readonly outcome: 'connected' }
+  /** `why`: for people. */
+  | { readonly outcome: 'refused'; readonly why: string }
+  | { readonly outcome: 'expired' }
 
 /** What a user is asked to do. */
 export interface Wish {
@@ -25,13 +29,16 @@ export interface Wish {
   readonly scopes: readonly string[]
 }
 
-/** A sign-in that was asked for and has not ended. */
+/** A link to a sign-in that was asked for and has not ended. There may be several to one: a browser that claims one keeps it. */
 export interface Consent extends Wish {
-  /** Distinguishes it from others; no secret. */
+  /** Distinguishes the sign-in from others; no secret. */
   readonly id: string
+  /** Distinguishes the link from others; no secret. */
+  readonly link: string
   /** Opens the page. */
   readonly ticket: Secret
-  readonly settled: Promise<Outcome>
+  /** The end of the sign-in, whichever link it came by. */
+  readonly settled: Promise<Ending>
   readonly expiresAt: number
   /** As configured now. */
   backend: BackendSpec
@@ -46,11 +53,12 @@ export interface Consent extends Wish {
 
 /** Pending sign-ins of this process. */
 export interface Consents {
-  /** The one that is pending for the same user and backend, or a new one. */
+  /** The link that is pending for the same user and backend and that no browser has claimed, or a new one. */
   ask(wish: Wish): Consent
   byTicket(ticket: string): Consent | undefined
   readonly isPending: (consent: Consent) => boolean
-  end(consent: Consent, outcome: Outcome): void
+  /** Ends the sign-in for all who wait for it: no link to it works any more. */
+  end(consent: Consent, ending: Ending): void
   close(): void
 }
 
@@ -59,64 +67,100 @@ const MAX_PENDING = 10_000
 
 export const randomText = (): string => randomBytes(32).toString('base64url')
 
+const randomName = (): string => randomBytes(12).toString('base64url')
+
 interface Pending {
   readonly consent: Consent
-  readonly settle: (outcome: Outcome) => void
   readonly timer: NodeJS.Timeout
 }
 
-/** Beyond `max` the oldest ends. */
+/** What all links for one user and backend lead to. */
+interface Waiting {
+  readonly id: string
+  readonly settled: Promise<Ending>
+  readonly settle: (ending: Ending) => void
+  /** The youngest is the last. */
+  links: readonly Consent[]
+}
+
+const EXPIRED: Ending = { outcome: 'expired' }
+
+/** Beyond `max` links the oldest ends. */
 export function createConsents(now: () => number, max = MAX_PENDING): Consents {
   const pending = new Map<string, Pending>()
-  const byWish = new Map<string, Consent>()
+  const waiting = new Map<string, Waiting>()
 
-  function end(consent: Consent, outcome: Outcome): void {
-    const key = ticketKey(consent.ticket.reveal())
-    const entry = pending.get(key)
-    pending.delete(key)
-    if (entry) over(entry, outcome)
+  function end(consent: Consent, ending: Ending): void {
+    if (!isPending(consent)) return
+    for (const link of waiting.get(wishKey(consent))?.links ?? []) drop(link, ending)
   }
 
-  function over({ consent, settle, timer }: Pending, outcome: Outcome): void {
-    byWish.delete(wishKey(consent))
-    clearTimeout(timer)
-    settle(outcome)
+  /** The last link takes the sign-in along. */
+  function drop(consent: Consent, ending: Ending): void {
+    const key = ticketKey(consent.ticket.reveal())
+    clearTimeout(pending.get(key)?.timer)
+    pending.delete(key)
+    const wish = wishKey(consent)
+    const entry = waiting.get(wish)
+    if (!entry?.links.includes(consent)) return
+    entry.links = entry.links.filter((link) => link !== consent)
+    if (entry.links.length > 0) return
+    waiting.delete(wish)
+    entry.settle(ending)
   }
 
   function current(ticket: string): Consent | undefined {
     const consent = pending.get(ticketKey(ticket))?.consent
     if (!consent || consent.expiresAt > now()) return consent
-    end(consent, 'expired')
+    drop(consent, EXPIRED)
     return undefined
   }
 
   const isPending = ({ ticket }: Consent): boolean => current(ticket.reveal()) !== undefined
 
+  function begin(): Waiting {
+    const { promise: settled, resolve: settle } = Promise.withResolvers<Ending>()
+    return { id: randomName(), settled, settle, links: [] }
+  }
+
   return {
     ask(wish) {
-      const known = byWish.get(wishKey(wish))
-      if (known && isPending(known)) {
-        known.backend = wish.backend
-        known.scopes = [...new Set([...known.scopes, ...wish.scopes])]
-        return known
-      }
-      const { promise: settled, resolve: settle } = Promise.withResolvers<Outcome>()
+      const key = wishKey(wish)
+      const youngest = waiting.get(key)?.links.at(-1)
+      const known = youngest && isPending(youngest) ? youngest : undefined
+      const scopes = [...new Set([...(known?.scopes ?? []), ...wish.scopes])]
+      if (known && known.browser === undefined) return Object.assign(known, { backend: wish.backend, scopes })
+      const entry = waiting.get(key) ?? begin()
+      const { id, settled } = entry
       const ticket = randomText()
-      const id = randomBytes(12).toString('base64url')
-      const expiresAt = now() + CONSENT_MS
-      const fresh = { mistaken: false, retried: false, browser: undefined }
-      const consent: Consent = { ...wish, ...fresh, id, ticket: new Secret(ticket), settled, expiresAt }
-      const timer = setTimeout(() => end(consent, 'expired'), CONSENT_MS).unref()
-      const oldest = putYoungest(pending, ticketKey(ticket), { consent, settle, timer }, max)
-      if (oldest) over(oldest, 'expired')
-      byWish.set(wishKey(wish), consent)
+      const { mistaken = false, retried = false } = known ?? {}
+      const consent: Consent = {
+        ...wish,
+        scopes,
+        id,
+        link: randomName(),
+        ticket: new Secret(ticket),
+        settled,
+        expiresAt: now() + CONSENT_MS,
+        mistaken,
+        retried,
+        browser: undefined,
+      }
+      entry.links = [...entry.links, consent]
+      waiting.set(key, entry)
+      const timer = setTimeout(() => drop(consent, EXPIRED), CONSENT_MS).unref()
+      const oldest = putYoungest(pending, ticketKey(ticket), { consent, timer }, max)
+      if (oldest) {
+        clearTimeout(oldest.timer)
+        drop(oldest.consent, EXPIRED)
+      }
       return consent
     },
     byTicket: current,
     isPending,
     end,
     close() {
-      for (const { consent } of pending.values()) end(consent, 'expired')
+      for (const { consent } of pending.values()) drop(consent, EXPIRED)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../../model/errors.ts'
 import { Secret } from '../../../../model/secret.ts'
+import { FetchRefused, type RefusalReason } from '../../../net/guarded-fetch.ts'
 import { clientMetadata, type ClientPlace } from '../server/registration.ts'
 import { asUnavailable } from '../unavailable.ts'
 import { type Consent, type Consents, CONSENT_MS, randomText } from './consents.ts'
@@ -10,12 +11,16 @@ import {
   BROKEN,
   connected,
   ELSEWHERE,
+  ended,
   failure,
+  FOREIGN,
   GONE,
   MISMATCH,
   NOT_FOUND,
   OTHER_BROWSER,
-  refusal,
+  PREFETCHED,
+  refusalBy,
+  refused,
   WRONG_METHOD,
   WRONG_USER,
 } from './texts.ts'
@@ -28,6 +33,8 @@ interface PageRequest {
   readonly cookie: string | undefined
   /** The browser runs on this machine. */
   readonly loopback: boolean
+  /** Nobody has opened the page yet: it is fetched in case somebody does. */
+  readonly prefetch: boolean
 }
 
 /** Where users sign in to backends. */
@@ -46,9 +53,11 @@ export interface PageParts {
   readonly flows: Flows
   readonly signIn: SignIn
   readonly place: () => ClientPlace
+  /** Told why a sign-in does not get on that may at the next attempt. */
+  readonly failing: (consent: Consent, why: string) => void
 }
 
-export function createPages({ consents, flows, signIn, place }: PageParts): ConnectPages {
+export function createPages({ consents, flows, signIn, place, failing }: PageParts): ConnectPages {
   async function connect({ query, cookie, loopback }: PageRequest): Promise<PageAnswer> {
     const consent = consents.byTicket(query.get('ticket') ?? '')
     if (!consent) return page(410, GONE)
@@ -75,13 +84,14 @@ export function createPages({ consents, flows, signIn, place }: PageParts): Conn
     if (!isSecret(flow.browser, cookieOf(cookie, cookieName(consent)))) return page(403, OTHER_BROWSER)
     flows.end(flow)
     if (!isFromServer(flow, query)) {
-      consents.end(consent, 'refused')
+      consents.end(consent, { outcome: 'refused', why: FOREIGN })
       return page(400, MISMATCH)
     }
     const code = query.get('code')
     if (query.has('error') || code === null || query.getAll('code').length > 1) {
-      consents.end(consent, 'refused')
-      return page(400, refusal(consent, query.get('error')))
+      const why = refusalBy(consent, query.get('error'))
+      consents.end(consent, { outcome: 'refused', why })
+      return page(400, refused(why))
     }
     try {
       return told(flow, await flow.finish(code, flow))
@@ -99,20 +109,25 @@ export function createPages({ consents, flows, signIn, place }: PageParts): Conn
       case 'wrong-user':
         return page(403, { ...WRONG_USER, link: { text: 'Sign in as the other user', href: pageUrl(consent) } })
       case 'connected':
-        consents.end(consent, 'connected')
+        consents.end(consent, { outcome: 'connected' })
         return page(200, connected(consent))
     }
   }
 
-  /** The sign-in stays pending: what fails may work at the next attempt. */
+  /** Where the next attempt may work, the sign-in stays pending. */
   function failed(consent: Consent, error: unknown, headers: Record<string, string> = {}): PageAnswer {
-    const { message } = error instanceof GatewayError ? error : asUnavailable(error)
-    const link = { text: 'Try again', href: pageUrl(consent) }
-    return page(502, { ...failure(consent, message), link }, headers)
+    const { message: why } = error instanceof GatewayError ? error : asUnavailable(error)
+    if (isPassing(error)) {
+      failing(consent, why)
+      const link = { text: 'Try again', href: pageUrl(consent) }
+      return page(502, { ...failure(consent, why), link }, headers)
+    }
+    consents.end(consent, { outcome: 'refused', why })
+    return page(502, ended(failure(consent, why)), headers)
   }
 
   const isSecure = (): boolean => place().redirectUri.startsWith('https:')
-  const cookieName = ({ id }: Consent): string => `${isSecure() ? '__Host-' : ''}vmcp-connect-${id}`
+  const cookieName = ({ link }: Consent): string => `${isSecure() ? '__Host-' : ''}vmcp-connect-${link}`
   const setCookie = (consent: Consent, browser: Secret): string =>
     [
       `${cookieName(consent)}=${browser.reveal()}`,
@@ -139,6 +154,8 @@ export function createPages({ consents, flows, signIn, place }: PageParts): Conn
       const route = Object.hasOwn(routes, request.path) ? routes[request.path] : undefined
       if (!route) return page(404, NOT_FOUND)
       if (request.method !== 'GET') return page(405, WRONG_METHOD, { allow: 'GET' })
+      // It would claim a link, or use up an answer, that is meant for the browser of the user.
+      if (request.prefetch) return page(503, PREFETCHED)
       try {
         return await route(request)
       } catch {
@@ -147,6 +164,14 @@ export function createPages({ consents, flows, signIn, place }: PageParts): Conn
     },
   }
 }
+
+/** Failures that say nothing about the next attempt. */
+const PASSING: readonly RefusalReason[] = ['unreachable', 'timeout']
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof FetchRefused
+    ? PASSING.includes(error.reason)
+    : error instanceof GatewayError && error.code === 'ISSUER_UNREACHABLE'
 
 /** Relative to either page: what stands before their paths is known to the proxy in front of us. */
 const pageUrl = ({ ticket }: Consent): string => `connect?ticket=${ticket.reveal()}`

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -18,7 +18,7 @@ import { backendId } from '../../../../model/ids.ts'
 import { ANONYMOUS } from '../../../../model/principal.ts'
 import { Secret } from '../../../../model/secret.ts'
 import { FetchRefused } from '../../../net/guarded-fetch.ts'
-import { createCredentials, type OutboundNote, type OutboundSettings } from '../../credentials.ts'
+import { createCredentials, type OutboundNote, type OutboundSettings, StoreFault } from '../../credentials.ts'
 
 const BASE = 'https://mcp.example'
 const RESOURCE = 'https://mail.example/.well-known/oauth-protected-resource/mcp'
@@ -30,6 +30,15 @@ interface Options {
   store?: OutboundSettings['store']
   more?: Partial<Extract<CredentialSpec, { kind: 'authorization_code' }>>
 }
+
+const specOf = (server: ScriptedServer, more: Options['more'] = {}): BackendSpec => ({
+  id: backendId('mail'),
+  endpoint: { kind: 'http', url: server.backend, headers: {} },
+  era: 'auto',
+  credential: { kind: 'authorization_code', ...more },
+  disabled: false,
+  origin: 'static',
+})
 
 function bench(
   server: ScriptedServer,
@@ -52,15 +61,7 @@ function bench(
     },
   )
   onTestFinished(() => credentials.close())
-  const spec: BackendSpec = {
-    id: backendId('mail'),
-    endpoint: { kind: 'http', url: server.backend, headers: {} },
-    era: 'auto',
-    credential: { kind: 'authorization_code', ...more },
-    disabled: false,
-    origin: 'static',
-  }
-  const credential = credentials.for(spec) as Credential
+  const credential = credentials.for(specOf(server, more)) as Credential
   const browser = browserFor(credentials.pages)
   const failure = async (): Promise<unknown> =>
     Promise.resolve(credential.headers(ANONYMOUS)).then(
@@ -257,7 +258,7 @@ const HOSTILE: [string, (server: ScriptedServer) => void, string][] = [
   ['metadata that are no JSON', (s) => (s.documents[SERVER] = { body: '<html>' }), 'are not to be found'],
   ['metadata that are a list', (s) => (s.documents[SERVER] = { body: [] }), 'are not to be found'],
   ['a server that fails', (s) => (s.documents[SERVER] = { status: 503 }), 'status 503'],
-  ['too large', (s) => (s.documents[SERVER] = { body: new FetchRefused('size', 'too much') }), 'Too much'],
+  ['too large', (s) => (s.documents[SERVER] = { body: new FetchRefused('size', 'too much') }), 'too much'],
   ['registration refused', (s) => (s.registration = { status: 400, body: { error: 'invalid_<b>' } }), 'status 400)'],
   ['a registration of odd types', (s) => (s.registration = { body: { client_id: 7 } }), 'cannot be used'],
   ['a registration in a list', (s) => (s.registration = { body: [] }), 'cannot be used'],
@@ -282,17 +283,27 @@ const HOSTILE: [string, (server: ScriptedServer) => void, string][] = [
   ['a page instead of a token', (s) => (s.tokens = [{ status: 200, body: `<b>${PRIVATE}</b>` }]), 'not a JSON object'],
 ]
 
-test.each(HOSTILE)('hostile server: %s', async (_name, spoil, expected) => {
+/** What may be over at the next attempt. */
+const PASSING = ['a server that fails']
+
+test.each(HOSTILE)('hostile server: %s', async (name, spoil, expected) => {
   const server = scriptedServer()
   spoil(server)
-  const { signIn, credentials, consent } = bench(server)
+  const { signIn, credentials, browser, notes } = bench(server)
   const page = await signIn()
   expect(page).toMatchObject({ status: 502, body: expect.stringContaining(expected) as string })
   expect(page.body).not.toContain('<b>')
   expect(page.body).not.toMatch(/c0de|token-that/u)
   expect(await credentials.accounts()).toEqual([])
-  // The user may try again.
-  expect((await consent()).url).toContain(/connect\?ticket=([\w-]+)/u.exec(page.body)?.[1])
+  if (page.body.includes('Try again')) {
+    expect(PASSING).toContain(name)
+    const [again = ''] = /connect\?ticket=[\w-]+/u.exec(page.body) ?? []
+    expect(await browser.open(`${BASE}/oauth/${again}`)).toMatchObject({ status: 502 })
+  } else {
+    expect(PASSING).not.toContain(name)
+    expect(notes.at(-1)).toMatchObject({ outcome: 'refused', why: expect.stringContaining(expected) as string })
+    expect(page.body).toContain('to get a new link')
+  }
   expect(server.asked.length).toBeLessThan(15)
 })
 
@@ -328,16 +339,22 @@ test('a server that does not name itself need not, but a wrong name counts', asy
 })
 
 test.each([
-  ['access_denied', '(access_denied)'],
-  ['<script>alert(1)</script>', 'use the backend &quot;mail&quot;.'],
-])('the error %s ends the sign-in', async (error, expected) => {
+  ['access_denied', '(access_denied)', ' (access_denied)'],
+  ['<script>alert(1)</script>', 'use the backend &quot;mail&quot;.', ''],
+])('the error %s ends the sign-in', async (error, expected, told) => {
   const { signIn, consent, notes } = bench(scriptedServer())
   const { settled, id } = await consent()
   const page = await signIn({ error, error_description: PRIVATE, iss: 'https://as.example' })
   expect(page).toMatchObject({ status: 400, body: expect.stringContaining(expected) })
   expect(page.body).not.toMatch(/<script|token-that/u)
   await settled
-  expect(notes.at(-1)).toEqual({ kind: 'sign-in-ended', backend: 'mail', subject: 'local', outcome: 'refused' })
+  expect(notes.at(-1)).toEqual({
+    kind: 'sign-in-ended',
+    backend: 'mail',
+    subject: 'local',
+    outcome: 'refused',
+    why: `the authorization server did not let the gateway use the backend "mail"${told}`,
+  })
   expect((await consent()).id).not.toBe(id)
 })
 
@@ -473,7 +490,7 @@ test('nothing that is printed shows a secret', async () => {
 test('pages answer GET, and only where there are pages', async () => {
   const { credentials, consent } = bench(scriptedServer())
   const { searchParams: query } = new URL((await consent()).url)
-  const asked = { method: 'GET', path: '/oauth/connect', query, cookie: undefined, loopback: true }
+  const asked = { method: 'GET', path: '/oauth/connect', query, cookie: undefined, loopback: true, prefetch: false }
   const { pages } = credentials
   expect(pages.paths).toEqual(['/oauth/connect', '/oauth/callback', '/oauth/client-metadata.json'])
   expect(await pages.answer({ ...asked, path: '/oauth/other' })).toMatchObject({ status: 404 })
@@ -481,7 +498,14 @@ test('pages answer GET, and only where there are pages', async () => {
   for (const method of ['POST', 'HEAD', 'DELETE']) {
     expect(await pages.answer({ ...asked, method })).toMatchObject({ status: 405, headers: { allow: 'GET' } })
   }
+  for (const path of ['/oauth/connect', '/oauth/callback']) {
+    expect(await pages.answer({ ...asked, path, prefetch: true })).toMatchObject({
+      status: 503,
+      headers: { 'cache-control': 'no-store' },
+    })
+  }
   // None of these has claimed the link.
+  expect(new URL((await consent()).url).searchParams.get('ticket')).toBe(query.get('ticket'))
   expect(await pages.answer({ ...asked, cookie: 'nonsense; =; vmcp' })).toMatchObject({ status: 302 })
 })
 
@@ -647,4 +671,110 @@ test('tokens that cannot be revoked are forgotten all the same, and that is told
     subject: 'local',
     why: 'https://as.example answered the revocation with status 503',
   })
+})
+
+test('a link that another browser has claimed is not handed out again, and both lead to the same sign-in', async () => {
+  const server = scriptedServer()
+  const { credentials, consent, credential, notes } = bench(server)
+  const first = await consent()
+  const [mine, other] = [browserFor(credentials.pages), browserFor(credentials.pages)]
+  const begun = await other.open(first.url)
+  expect(begun.status).toBe(302)
+  expect((await mine.open(first.url)).status).toBe(410)
+  const second = await consent()
+  expect(second.url).not.toBe(first.url)
+  expect(second.id).toBe(first.id)
+  expect((await consent()).url).toBe(second.url)
+  const { location } = await mine.open(second.url)
+  // One browser may follow both links.
+  await other.open((await consent()).url)
+  const state = new URL(begun.location ?? '').searchParams.get('state')
+  expect(await other.open(`${BASE}/oauth/callback?state=${state}&code=c&iss=${server.issuer}`)).toMatchObject({
+    status: 200,
+  })
+  await Promise.all([first.settled, second.settled])
+  expect(await credential.headers(ANONYMOUS)).toHaveLength(2)
+  expect(notes.map(({ kind }) => kind)).toEqual(['sign-in-needed', 'sign-in-ended'])
+  const late = new URL(location ?? '').searchParams.get('state')
+  expect(await mine.open(`${BASE}/oauth/callback?state=${late}&code=c&iss=${server.issuer}`)).toMatchObject({
+    status: 410,
+  })
+})
+
+test('why a sign-in has failed is told to whoever waits for it, with addresses as they are', async () => {
+  const server = scriptedServer()
+  for (const url of Object.keys(server.documents)) delete server.documents[url]
+  const { credentials, browser, notes } = bench(server, { more: { ifAsked: true } })
+  const { url, settled } = await credentials.signIn(specOf(server, { ifAsked: true }), 'local')
+  const page = await browser.open(url)
+  const why = 'the metadata of the authorization server https://mail.example are not to be found'
+  expect(page).toMatchObject({ status: 502, body: expect.stringContaining(`failed: ${why}.`) as string })
+  expect(await settled).toEqual({ outcome: 'refused', why })
+  server.documents[RESOURCE] = { body: { resource: server.backend, authorization_servers: ['https://as.example'] } }
+  server.documents[SERVER] = { status: 502 }
+  const passing = await credentials.signIn(specOf(server, { ifAsked: true }), 'local')
+  expect((await browser.open(passing.url)).body).toContain('Try again')
+  expect(notes.at(-1)).toEqual({
+    kind: 'sign-in-failing',
+    backend: 'mail',
+    subject: 'local',
+    why: 'the metadata of the authorization server https://as.example were answered with status 502',
+  })
+  expect(await Promise.race([passing.settled, Promise.resolve('pending')])).toBe('pending')
+})
+
+function damaged(): { store: OutboundSettings['store'] & { provider: 'file' }; restore: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'vmcp-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'tokens')
+  writeFileSync(path, 'garbage')
+  return { store: { provider: 'file', path, keyFile: join(folder, 'key') }, restore: () => rmSync(path) }
+}
+
+test('a store that cannot be opened is told once, withholds what needs it, and stays as it is', async () => {
+  const { store, restore } = damaged()
+  const { failure, credentials, notes, clock, signIn, server } = bench(scriptedServer(), { store })
+  const closed = { code: 'CREDENTIAL_UNAVAILABLE', message: expect.stringContaining('cannot be opened') as string }
+  expect(await failure()).toMatchObject(closed)
+  await expect(credentials.signIn(specOf(server), 'local')).rejects.toBeInstanceOf(StoreFault)
+  await expect(credentials.accounts()).rejects.toMatchObject(closed)
+  await expect(credentials.signOut('mail', 'local')).rejects.toMatchObject(closed)
+  expect(notes).toEqual([
+    {
+      kind: 'store-failed',
+      why: expect.stringContaining('cannot be opened') as string,
+      file: store.path,
+      remedy: `remove ${store.path} to start anew; users then sign in again`,
+    },
+  ])
+  expect(readFileSync(store.path, 'utf8')).toBe('garbage')
+  expect(existsSync(store.keyFile)).toBe(false)
+  restore()
+  clock.now += 2000
+  expect(await signIn()).toMatchObject({ status: 200 })
+})
+
+test('a backend that has not asked for a sign-in goes on without the store', async () => {
+  const { store } = damaged()
+  const server = scriptedServer()
+  const { credential, notes } = bench(server, { store, more: { ifAsked: true } })
+  expect(await credential.headers(ANONYMOUS)).toEqual([])
+  expect(await credential.refused(ANONYMOUS, { status: 401, challenge: 'Bearer', shown: [] })).toBe(false)
+  const challenge = `Bearer resource_metadata="${RESOURCE}"`
+  await expect(credential.refused(ANONYMOUS, { status: 401, challenge, shown: [] })).rejects.toBeInstanceOf(StoreFault)
+  expect(notes.map(({ kind }) => kind)).toEqual(['store-failed'])
+})
+
+test('what was not asked for is shown when the store can be read again', async () => {
+  const { store } = damaged()
+  const server = scriptedServer()
+  const whole = { ...store, path: `${store.path}.whole` }
+  await bench(server, { store: whole }).signIn()
+  const { credential } = bench(server, { store, more: { ifAsked: true } })
+  const told: unknown[] = []
+  credential.subscribe((subject) => told.push(subject))
+  expect(await credential.headers(ANONYMOUS)).toEqual([])
+  renameSync(whole.path, store.path)
+  await expect.poll(() => told).toEqual([undefined])
+  expect(await credential.headers(ANONYMOUS)).toHaveLength(2)
 })

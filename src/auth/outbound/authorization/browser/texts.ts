@@ -21,6 +21,8 @@ export const OTHER_BROWSER: PageText = {
     'This sign-in was begun in another browser. Open the link that you were given again, and stay in one browser.',
   ],
 }
+/** Why an answer was not used. */
+export const FOREIGN = 'the answer did not come from the authorization server that was asked'
 export const MISMATCH: PageText = {
   title: 'Sign-in refused',
   lines: [
@@ -28,6 +30,7 @@ export const MISMATCH: PageText = {
     'Nothing was stored. Repeat what you were doing to get a new link.',
   ],
 }
+export const PREFETCHED: PageText = { title: 'Not yet', lines: ['This link must be opened, not fetched ahead.'] }
 export const WRONG_USER: PageText = {
   title: 'You are signed in as somebody else',
   lines: ['This link was made for another user. Sign in as the user who asked for it. Nothing was stored.'],
@@ -59,22 +62,23 @@ const KNOWN_ERRORS: readonly string[] = [
   'unsupported_response_type',
 ]
 
-/** `error`: of the authorization server. */
-export function refusal({ backend }: Consent, error: string | null): PageText {
+/** Why nobody is signed in. `error`: of the authorization server. */
+export function refusalBy({ backend }: Consent, error: string | null): string {
   const code = error !== null && KNOWN_ERRORS.includes(error) ? ` (${error})` : ''
-  return {
-    title: 'Sign-in refused',
-    lines: [
-      `The authorization server did not let the gateway use the backend "${backend.id}"${code}.`,
-      'You can close this window. Repeat what you were doing to get a new link.',
-    ],
-  }
+  return `the authorization server did not let the gateway use the backend "${backend.id}"${code}`
 }
 
-export const failure = ({ backend }: Consent, message: string): PageText => ({
+export const refused = (why: string): PageText =>
+  ended({ title: 'Sign-in refused', lines: [`The sign-in was refused: ${why}.`] })
+
+/** `why` stands as it is: it may begin with an address. */
+export const failure = ({ backend }: Consent, why: string): PageText => ({
   title: 'Sign-in failed',
-  lines: [
-    `The sign-in for the backend "${backend.id}" failed.`,
-    `${message.charAt(0).toUpperCase()}${message.slice(1)}.`,
-  ],
+  lines: [`The sign-in for the backend "${backend.id}" failed: ${why}.`],
+})
+
+/** Of a sign-in that is over. */
+export const ended = ({ title, lines }: PageText): PageText => ({
+  title,
+  lines: [...lines, 'You can close this window. Repeat what you were doing to get a new link.'],
 })

@@ -166,7 +166,8 @@ async function firstDocument(
 ): Promise<JsonObject | undefined> {
   for (const url of urls) {
     const answer = await fetch(url, { ...within(trust, url), ...LIMITS })
-    if (answer.status >= 500) throw new FetchRefused('answer', `${what} were answered with status ${answer.status}`)
+    if (answer.status >= 500)
+      throw new FetchRefused('unreachable', `${what} were answered with status ${answer.status}`)
     const document = answer.status === 200 ? objectOf(answer.text) : undefined
     if (document) return document
   }

@@ -3,6 +3,7 @@ import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { unavailable } from '../unavailable.ts'
+import { unusable } from './store-fault.ts'
 
 export interface LockTimes {
   /** A holder shows in this interval that it lives. */
@@ -40,8 +41,7 @@ async function acquire(path: string, mark: string, times: LockTimes): Promise<vo
       await writeFile(path, mark, { flag: 'wx', mode: 0o600 })
       return
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST') throw unavailable('the token store cannot be written', code)
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable('written', path, error)
     }
     const holder = await markOf(path)
     if (holder !== undefined && (await isDead(path, holder, times))) await breakLock(path, holder, times)

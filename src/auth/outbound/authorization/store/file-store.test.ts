@@ -1,14 +1,25 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { Secret } from '../../../../model/secret.ts'
 import { withFileLock } from './file-lock.ts'
 import { createFileStore } from './file-store.ts'
+import { StoreFault } from './store-fault.ts'
 import { EMPTY, type State, type StoredToken, tokenKey, withoutTokens, withToken } from './store.ts'
 import { createVaultKeys } from './vault-keys.ts'
 
@@ -37,6 +48,7 @@ function storeIn(path: string, keys = createVaultKeys([], join(path, 'key'))) {
   return store
 }
 
+const SEALED = `${Buffer.from('{"v":1,"key":"2026"}').toString('base64url')}.AAAA\n`
 const key = (id: string, byte: number) => ({ id, key: Buffer.alloc(32, byte) })
 
 test('what is kept is sealed, for this user only, and found again', async () => {
@@ -112,6 +124,43 @@ test('a key file that holds no key is an error without its path', async () => {
     .catch((error: unknown) => error)
   expect(error).toMatchObject({ code: 'CREDENTIAL_UNAVAILABLE' })
   expect(String(error)).not.toContain(path)
+})
+
+test.each<[string, (file: string, keyFile: string) => void, string]>([
+  ['nonsense', (file) => writeFileSync(file, 'nonsense'), 'remove FILE to start anew; users then sign in again'],
+  ['its key file is gone', (_file, keyFile) => rmSync(keyFile), 'restore KEY, or remove FILE to start anew'],
+  [
+    'another key file',
+    (_file, keyFile) => writeFileSync(keyFile, Buffer.alloc(32, 7).toString('base64url')),
+    'restore KEY, or remove FILE to start anew',
+  ],
+  [
+    'a key that was configured',
+    (file) => writeFileSync(file, SEALED),
+    'restore the key "2026" of sealing.keys, or rem',
+  ],
+  ['no key', (_file, keyFile) => writeFileSync(keyFile, 'short'), 'restore it, or remove it and FILE to start anew'],
+  ['a folder', (file) => (rmSync(file), mkdirSync(file)), 'make it a file, in a folder that'],
+  [
+    'a file for a folder',
+    (file) => (rmSync(dirname(file), { recursive: true }), writeFileSync(dirname(file), '')),
+    'make all that its path leads through folders',
+  ],
+])('there is a way out of: %s', async (name, spoil, remedy) => {
+  const path = folder()
+  const [file, keyFile] = [join(path, 'deep', 'tokens'), join(path, 'key')]
+  await storeIn(path).update((state) => withToken(state, token('alice')))
+  spoil(file, keyFile)
+  const faults: StoreFault[] = []
+  const store = createFileStore(file, createVaultKeys([], keyFile), (fault) => faults.push(fault))
+  onTestFinished(() => store.close())
+  for (let turn = 0; turn < 3; turn++) await expect(store.read()).rejects.toBeInstanceOf(StoreFault)
+  expect(faults).toHaveLength(1)
+  expect(faults[0]?.remedy.replaceAll(file, 'FILE').replaceAll(keyFile, 'KEY')).toContain(remedy)
+  expect([file, keyFile]).toContain(faults[0]?.file)
+  expect(faults[0]?.message).not.toContain(path)
+  // No key is made up for a file that another one has sealed.
+  if (name === 'its key file is gone') expect(existsSync(keyFile)).toBe(false)
 })
 
 test('changes of several stores at a time are all kept', async () => {

@@ -4,25 +4,49 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { createKeyedMutex } from '../../../concurrency/keyed-mutex.ts'
 import { createListeners } from '../listeners.ts'
-import { unavailable } from '../unavailable.ts'
 import { withFileLock } from './file-lock.ts'
 import { stateOf, textOf } from './state-text.ts'
+import { keyless, StoreFault, unopened, unusable } from './store-fault.ts'
 import { EMPTY, type State, type Store } from './store.ts'
 import type { VaultKeys } from './vault-keys.ts'
 
 /** Folders that cannot be watched, and watches that miss something, are made up for by a look in this interval. */
 const LOOK_MS = 5000
 
-/** One sealed file for all, replaced as a whole; several processes may use it. */
-export function createFileStore(path: string, keys: VaultKeys): Store {
+/**
+ * One sealed file for all, replaced as a whole; several processes may use it. What cannot be opened is never replaced.
+ * `failed` is told once why the file cannot be used, and again when that was over. Everything throws `StoreFault`.
+ */
+export function createFileStore(path: string, keys: VaultKeys, failed: (fault: StoreFault) => void = () => {}): Store {
   const listeners = createListeners<[State, State]>()
   const inTurn = createKeyedMutex()
   let known: { stamp: string; state: State } | undefined
   let told: State | undefined
+  let toldFault: string | undefined
   let stopLooking: (() => void) | undefined
   let subscribers = 0
 
   async function read(): Promise<State> {
+    try {
+      const state = await current()
+      toldFault = undefined
+      return state
+    } catch (error) {
+      // Whoever has gone on without it hears of what is in it when it can be read again.
+      told ??= EMPTY
+      throw complain(error as Error)
+    }
+  }
+
+  function complain(error: Error): Error {
+    if (error instanceof StoreFault && toldFault !== error.message) {
+      toldFault = error.message
+      failed(error)
+    }
+    return error
+  }
+
+  async function current(): Promise<State> {
     for (;;) {
       const stamp = await stampOf(path)
       const before = known
@@ -39,14 +63,14 @@ export function createFileStore(path: string, keys: VaultKeys): Store {
   async function contents(): Promise<State> {
     const sealed = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
-      throw broken('the token store cannot be read', error)
+      throw unusable('read', path, error)
     })
     if (sealed === undefined) return EMPTY
     const text = await keys.open(sealed).catch((error: unknown) => {
-      throw broken('the key of the token store cannot be read', error)
+      throw keyless(path, keys.keyFile, error)
     })
     const state = text === undefined ? undefined : stateOf(text)
-    if (!state) throw unavailable('the token store cannot be opened: it is damaged, or was sealed with another key')
+    if (!state) throw unopened(path, keys.sealedWith(sealed))
     return state
   }
 
@@ -58,18 +82,21 @@ export function createFileStore(path: string, keys: VaultKeys): Store {
 
   async function write(state: State): Promise<void> {
     const draft = `${path}.${randomUUID()}`
+    const sealed = await keys.seal(textOf(state)).catch((error: unknown) => {
+      throw complain(keyless(path, keys.keyFile, error))
+    })
     try {
       const file = await open(draft, 'wx', 0o600)
       try {
-        await file.writeFile(await keys.seal(textOf(state)))
+        await file.writeFile(sealed)
         await file.sync()
       } finally {
         await file.close()
       }
       await rename(draft, path)
     } catch (error) {
-      await rm(draft, { force: true })
-      throw broken('the token store cannot be written', error)
+      await rm(draft, { force: true }).catch(() => {})
+      throw complain(unusable('written', path, error))
     }
     known = { stamp: await stampOf(path), state }
     tell(state)
@@ -80,7 +107,7 @@ export function createFileStore(path: string, keys: VaultKeys): Store {
       try {
         await mkdir(dirname(path), { recursive: true, mode: 0o700 })
       } catch (error) {
-        throw broken('the token store cannot be written', error)
+        throw complain(unusable('written', path, error))
       }
       return withFileLock(lock, work)
     })
@@ -105,8 +132,6 @@ export function createFileStore(path: string, keys: VaultKeys): Store {
     close: () => stopLooking?.(),
   }
 }
-
-const broken = (message: string, error: unknown) => unavailable(message, (error as NodeJS.ErrnoException).code)
 
 async function stampOf(path: string): Promise<string> {
   const stats = await stat(path).catch(() => undefined)

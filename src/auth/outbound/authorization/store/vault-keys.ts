@@ -2,12 +2,17 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } f
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SealingKey } from '../../../../model/settings.ts'
+import type { SealedWith } from './store-fault.ts'
 
 /** What seals a file: the first key seals, all open. */
 export interface VaultKeys {
   seal(text: string): Promise<string>
   /** `undefined`: it was not sealed with any of these keys, or has been changed since. */
   open(sealed: string): Promise<string | undefined>
+  /** What it says it was sealed with, true or not; `undefined`: it says nothing. */
+  sealedWith(sealed: string): SealedWith | undefined
+  /** Holds the key where none is configured. */
+  readonly keyFile: string
 }
 
 const CIPHER = 'aes-256-gcm'
@@ -16,13 +21,15 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 /** Of a key that comes from the key file. */
 const FILE_ID = 'file'
+/** Of a name that is repeated to people: the file may be anybody's. */
+const MAX_ID = 100
 
 /** Without configured keys that of `keyFile`, which is generated at first use. */
 export function createVaultKeys(configured: readonly SealingKey[], keyFile: string): VaultKeys {
   const derived = configured.map(({ id, key }) => ({ id, key: derive(key) }))
   return {
     async seal(text) {
-      const { id, key } = derived[0] ?? { id: FILE_ID, key: derive(await fileKey(keyFile)) }
+      const { id, key } = derived[0] ?? { id: FILE_ID, key: derive(await ensuredKey(keyFile)) }
       const head = Buffer.from(JSON.stringify({ v: 1, key: id })).toString('base64url')
       const iv = randomBytes(IV_BYTES)
       const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(head))
@@ -33,7 +40,8 @@ export function createVaultKeys(configured: readonly SealingKey[], keyFile: stri
       const [head = '', body = ''] = sealed.trim().split('.')
       const bytes = Buffer.from(body, 'base64url')
       const keys = derived.filter(({ id }) => id === idOf(head)).map(({ key }) => key)
-      if (idOf(head) === FILE_ID) keys.push(derive(await fileKey(keyFile)))
+      const kept = idOf(head) === FILE_ID ? await fileKey(keyFile) : undefined
+      if (kept) keys.push(derive(kept))
       for (const key of keys) {
         try {
           const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
@@ -46,6 +54,12 @@ export function createVaultKeys(configured: readonly SealingKey[], keyFile: stri
       }
       return undefined
     },
+    sealedWith(sealed) {
+      const id = idOf(sealed.split('.', 1)[0] ?? '')
+      if (typeof id !== 'string') return undefined
+      return id === FILE_ID ? { file: keyFile } : { id: id.slice(0, MAX_ID) }
+    },
+    keyFile,
   }
 }
 
@@ -60,12 +74,18 @@ function idOf(head: string): unknown {
   }
 }
 
-async function fileKey(path: string): Promise<Buffer> {
+/** `undefined`: there is no such file. */
+async function fileKey(path: string): Promise<Buffer | undefined> {
   const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  if (known !== undefined) return checked(known)
+  return known === undefined ? undefined : checked(known)
+}
+
+async function ensuredKey(path: string): Promise<Buffer> {
+  const known = await fileKey(path)
+  if (known) return known
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   // Complete before it has its name, and of two processes that begin together one gives the key to both.
   const draft = `${path}.${randomUUID()}`

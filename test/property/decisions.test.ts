@@ -504,6 +504,7 @@ async function checked(policies: readonly string[], each: Step): Promise<Effect[
     if (NAMES.some((backend) => allowed(policies, person, 'Resource', uri, backend))) followed.add(uri)
   }
   const visible = method === 'completion/complete' ? await shownTo(person) : new Set<string>()
+  if (method === 'completion/complete') checkTemplates(policies, person, visible)
   const before = countOf()
   const answer = await take(each)
   const effects = effectsSince(before)
@@ -545,6 +546,17 @@ test('no path reaches a backend without a decision, and what is allowed does rea
     { numRuns: RUNS },
   )
 })
+
+/** Templates that are shown: of the closed ones policies know all, of the open ones some URIs may be allowed. */
+function checkTemplates(policies: readonly string[], person: Person, visible: ReadonlySet<string>): void {
+  for (const backend of NAMES) {
+    const may = (uri: string) => allowed(policies, person, 'Resource', `docs-${backend}://${uri}`, backend)
+    const shown = (place: string) => visible.has(`docs-${backend}://${place}/{x}`)
+    const told = `${person} ${backend} under ${policies.join('\n')}`
+    expect(shown('closed'), told).toBe(may('closed/new'))
+    if (['open/a', 'open/new', 'open/closed'].some(may)) expect(shown('open'), told).toBe(true)
+  }
+}
 
 /** Whether what is to be completed is shown to the person, or is of a template that is. */
 function isVisible(visible: ReadonlySet<string>, ref: { name?: string; uri?: string } | undefined): boolean {

@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readPolicies } from '../../src/auth/policy/compile.ts'
 import { decide, mayBeAllowed } from '../../src/auth/policy/decide.ts'
+import { neverMatches } from '../../src/auth/policy/never.ts'
 import type { PolicyRequest, Target } from '../../src/auth/policy/request.ts'
 import type { PolicySet } from '../../src/auth/policy/set.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
@@ -288,6 +289,191 @@ test('what is callable is listed, and so is its template', async () => {
     }),
     { numRuns: RUNS },
   )
+})
+
+// Few letters, so that heads, tails, patterns and URIs meet often.
+const piece = fc.constantFrom('', 'a', 'b', 'a/', 'ab', '/b')
+const uri = fc.tuple(piece, piece, piece).map((parts) => `d:${parts.join('')}`)
+const pattern = fc
+  .array(fc.oneof(piece, fc.constant('*')), { minLength: 1, maxLength: 5 })
+  .chain((parts) => fc.constantFrom(parts.join(''), `d:${parts.join('')}`))
+const resourceName = fc.constantFrom('resource.name', 'resource.uri')
+const comparison = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(resourceName, pattern).map(([name, like]) => `${name} like "${like}"`) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(resourceName, fc.constantFrom('==', '!='), uri, fc.boolean())
+      .map(([name, op, text, turned]) => (turned ? `"${text}" ${op} ${name}` : `${name} ${op} "${text}"`)),
+  },
+  { weight: 1, arbitrary: fc.tuple(uri, uri).map(([a, b]) => `["${a}", "${b}"].contains(resource.name)`) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom('== ', '!= ', 'in ', 'in [Tool::"a", Backend::"other"], '), uri)
+      .map(([op, text]) =>
+        op.endsWith(', ')
+          ? `resource ${op.replace('], ', `, Resource::"${text}"]`)}`
+          : `resource ${op}Resource::"${text}"`,
+      ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      'resource in Backend::"git"',
+      'resource in Shelf::"s"',
+      'resource is Resource in MCP::"srv"',
+      'resource is Tool',
+      'resource has name',
+      'resource has owner && resource.owner == "bob"',
+      'resource.feature == "tool"',
+      'resource.operation != "call"',
+    ),
+  },
+  { weight: 3, arbitrary: atom },
+)
+const readCondition = fc.letrec<{ any: string }>((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    { weight: 4, arbitrary: comparison },
+    {
+      weight: 3,
+      arbitrary: fc.tuple(tie('any'), fc.constantFrom('&&', '||'), tie('any')).map((p) => `(${p.join(' ')})`),
+    },
+    { weight: 1, arbitrary: tie('any').map((one) => `!(${one})`) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(tie('any'), tie('any'), tie('any')).map(([a, b, c]) => `(if ${a} then ${b} else ${c})`),
+    },
+  ),
+})).any
+const readPolicy = fc
+  .tuple(
+    fc.constantFrom('permit', 'permit', 'forbid'),
+    fc.constantFrom('principal', 'principal == Client::"bob"', 'principal in THVGroup::"staff"'),
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant('resource') },
+      { weight: 1, arbitrary: uri.map((text) => `resource == Resource::"${text}"`) },
+      { weight: 1, arbitrary: uri.map((text) => `resource in Resource::"${text}"`) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom('resource in Backend::"git"', 'resource in Shelf::"s"', 'resource is Resource'),
+      },
+    ),
+    fc.array(
+      fc.tuple(fc.constantFrom('when', 'unless'), readCondition).map(([kind, body]) => `${kind} { ${body} }`),
+      { maxLength: 2 },
+    ),
+  )
+  .map(
+    ([effect, person, resource, clauses]) =>
+      `${effect}(${person}, action == Action::"read_resource", ${resource}) ${clauses.join(' ')};`,
+  )
+const SHELVES = [
+  { uid: { type: 'Resource', id: 'd:ab' }, attrs: { owner: 'bob' }, parents: [{ type: 'Shelf', id: 's' }] },
+  { uid: { type: 'Resource', id: 'd:a/b' }, attrs: {}, parents: [{ type: 'Resource', id: 'd:a' }] },
+]
+
+test('a template is listed to whom a URI that comes from it is allowed', async () => {
+  const between = fc.tuple(piece, piece).map((parts) => parts.join(''))
+  const expansion = fc.tuple(uri, between, piece, fc.constantFrom('{x}', '{+x}', '{a}{b}', '{?x}', '{/x*}', ''))
+  let [allowed, hidden] = [0, 0]
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(readPolicy, { minLength: 1, maxLength: 5 }),
+      fc.array(fc.tuple(asked, expansion), { minLength: 1, maxLength: 10 }),
+      async (texts, questions) => {
+        const settings = {
+          policies: texts,
+          entitiesJson: JSON.stringify([...ENTITIES, ...SHELVES]),
+          serverName: SERVER,
+          group: GROUP,
+        }
+        const { set, faults } = await readPolicies(settings)
+        expect(faults).toEqual([])
+        for (const [question, [head, value, tail, expression]] of questions) {
+          const { principal: person, arguments: given } = requestOf(question)
+          const of = (target: Target): PolicyRequest => ({
+            principal: person,
+            target,
+            arguments: given,
+            origin: 'client',
+          })
+          const { backend } = question.target
+          const name = `${head}${expression === '' ? '' : value}${tail}`
+          const template = `${head}${expression}${tail}`
+          const listed = mayBeAllowed(set, of({ kind: 'template', name: template, backend }))
+          if (!listed) hidden++
+          if (decide(set, of({ kind: 'resource', name, backend })).kind !== 'allow') continue
+          allowed++
+          expect(listed, `${template} of which ${name} is allowed`).toBe(true)
+        }
+      },
+    ),
+    { numRuns: RUNS * 2 },
+  )
+  // Neither is the exception.
+  expect(Math.min(allowed, hidden)).toBeGreaterThan(RUNS / 4)
+})
+
+/** Few values, so that some contradict each other. */
+const fact = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom('resource.name', 'context.arg_p', 'principal.claim_t', 'context.origin', 'resource.feature'),
+      fc.constantFrom('==', '!='),
+      fc.constantFrom('"x"', '"a"', '1', '"client"', '"tool"', '"clients"'),
+    )
+    .map((parts) => parts.join(' ')),
+  fc.constantFrom(
+    'principal == Client::"bob"',
+    'principal == Client::"x"',
+    'resource == Tool::"a"',
+    'resource == Tool::"x"',
+    'resource in Backend::"nobody"',
+    'resource in [Backend::"git", Backend::"nobody"]',
+    '["clients", "workflow"].contains(context.origin)',
+    '1 > 2',
+    '2 >= 1',
+    'true',
+  ),
+)
+const facts = fc.letrec<{ any: string }>((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    { weight: 3, arbitrary: fact },
+    {
+      weight: 4,
+      arbitrary: fc.tuple(tie('any'), fc.constantFrom('&&', '&&', '||'), tie('any')).map((p) => `(${p.join(' ')})`),
+    },
+    { weight: 1, arbitrary: tie('any').map((one) => `!(${one})`) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(tie('any'), tie('any'), tie('any')).map(([a, b, c]) => `(if ${a} then ${b} else ${c})`),
+    },
+  ),
+})).any
+
+test('what is said never to match never does', async () => {
+  const texts = fc
+    .tuple(scope, fc.constantFrom('when', 'unless'), facts)
+    .map(([parts, kind, body]) => `permit(${parts.join(', ')}) ${kind} { ${body} };`)
+  let [never, matched] = [0, 0]
+  await fc.assert(
+    fc.asyncProperty(texts, fc.array(asked, { minLength: 10, maxLength: 20 }), async (text, questions) => {
+      const set = await read_([text])
+      const [rule] = set.rules
+      const why = rule && neverMatches(rule, ({ type, id }) => type === 'Backend' && id === 'nobody')
+      if (why) never++
+      for (const question of questions) {
+        if (decide(set, requestOf(question)).kind !== 'allow') continue
+        matched++
+        expect(why, text).toBe(undefined)
+      }
+    }),
+    { numRuns: RUNS },
+  )
+  expect(Math.min(never, matched)).toBeGreaterThan(RUNS / 20)
 })
 
 /** Permits ask for values of arguments, forbids exclude single ones, so there is always a value that is left. */

@@ -3,24 +3,30 @@ import type { DetailedError, Expr } from './cedar.ts'
 import { ancestry } from './entities.ts'
 import type { Entities } from './entities.ts'
 import { uidOf, uidText } from './entity.ts'
+import type { Uid } from './entity.ts'
 import { faultAt, offsetOf } from './fault.ts'
 import type { PolicyFault } from './fault.ts'
 import { joinKinds } from './infer.ts'
 import type { Kinds } from './infer.ts'
+import { neverMatches } from './never.ts'
 import { actionsNamed } from './rule.ts'
 import type { Rule } from './rule.ts'
-import {
-  configuredAttributes,
-  FEATURE_TYPE,
-  oneKind,
-  OWN_CONTEXT_ATTRIBUTES,
-  OWN_RESOURCE_ATTRIBUTES,
-  schemaFor,
-} from './schema.ts'
+import { configuredAttributes, oneKind, OWN_CONTEXT_ATTRIBUTES, OWN_RESOURCE_ATTRIBUTES, schemaFor } from './schema.ts'
 import type { PolicySet } from './set.ts'
 import { attributesRead, children, operator, variableOf } from './syntax.ts'
 import { nextTurn } from './turns.ts'
-import { ACTION_NAMES, ACTIONS, ARGUMENT, CLAIM, LIST_ACTIONS, METHODS, PRINCIPAL_TYPE } from './vocabulary.ts'
+import {
+  ACTION_NAMES,
+  ACTIONS,
+  ARGUMENT,
+  CLAIM,
+  FEATURE_TYPE,
+  LIST_ACTIONS,
+  METHODS,
+  OTHER_TYPE_NAMES,
+  OWN_TYPES,
+  PRINCIPAL_TYPE,
+} from './vocabulary.ts'
 
 /** The name among the candidates that was probably meant, as a sentence: `did you mean "x"?`. */
 export type Suggest = (name: string, candidates: readonly string[]) => string | undefined
@@ -41,6 +47,7 @@ const CAUTIONS = [
   /^extension constructors may not be called with non-literal/u,
 ]
 const IMPOSSIBLE = /^(?:policy is impossible|unable to find an applicable action)/u
+const TYPE_UNKNOWN = /^unrecognized entity type `(.*)`$/su
 const ACTION_UNKNOWN = /^unrecognized action `Action::"(.*)"`$/su
 
 type Report = (rule: Rule, offset: number, message: string, hint?: string, severity?: PolicyFault['severity']) => void
@@ -116,19 +123,48 @@ function checkKinds(rule: Rule, report: Report): boolean {
   return wrong
 }
 
+/** The entities that resources are in, by type; absent: they are not known. */
+const containers = ({
+  names: { serverName, group, backends },
+}: PolicySet): Record<string, readonly string[] | undefined> => ({
+  MCP: serverName === '' ? [] : [serverName],
+  Group: group === undefined ? [] : [group],
+  Backend: backends,
+})
+
+function isEmpty({ type, id }: Uid, world: World): boolean {
+  const known = containers(world)
+  const ids = Object.hasOwn(known, type) ? known[type] : undefined
+  if (!ids || ids.includes(id)) return false
+  return !ancestry(world.entities, world.entities.keys()).has(uidText({ type, id }))
+}
+
 /** Scopes that nothing is in, whatever the catalogue. */
-function checkScope(rule: Rule, world: World, report: Report): void {
+function checkScope(rule: Rule, world: World, report: Report): boolean {
   const { resource } = rule.json
   const within = resource.op === 'is' ? resource.in : resource
-  if (!within || !('entity' in within)) return
+  if (!within || !('entity' in within)) return false
   const uid = uidOf(within.entity)
-  const { serverName, group } = world.names
-  const only = uid.type === 'MCP' ? serverName : uid.type === 'Group' ? group : undefined
-  if ((uid.type !== 'MCP' && uid.type !== 'Group') || uid.id === only) return
-  if (ancestry(world.entities, world.entities.keys()).has(uidText(uid))) return
+  if (!isEmpty(uid, world)) return false
+  const ids = containers(world)[uid.type] ?? []
+  const [only] = ids
   const hint =
-    only === undefined || only === '' ? `there is no ${uid.type} here` : `here it is ${uidText({ ...uid, id: only })}`
+    only === undefined
+      ? `there is no ${uid.type} here`
+      : ids.length === 1
+        ? `here it is ${uidText({ ...uid, id: only })}`
+        : world.suggest(uid.id, ids)
   report(rule, find(rule, uid.type), `the policy can never match: nothing is in ${uidText(uid)}`, hint)
+  return true
+}
+
+/** Conditions that never hold, of which the engine says nothing. */
+function checkConditions(rule: Rule, world: World, report: Report): void {
+  if (namesLists(rule)) return
+  const never = neverMatches(rule, (uid) => isEmpty(uid, world))
+  if (!never) return
+  const at = never.at === undefined ? rule.text.search(/\b(?:when|unless)\b/u) : find(rule, never.at)
+  report(rule, Math.max(at, 0), `the policy can never match: ${never.why}`)
 }
 
 /** Whether a rule is about lists, by action or by resource. */
@@ -151,19 +187,34 @@ function checkLists(rule: Rule, report: Report): void {
   )
 }
 
+function actionHint(action: string, { suggest }: World): string {
+  if (Object.hasOwn(METHODS, action)) return `that is a method; the action is "${METHODS[action]}"`
+  const near = suggest(action, [...ACTION_NAMES, ...LIST_ACTIONS])
+  return near ?? `there is ${ACTION_NAMES.map((name) => `"${name}"`).join(', ')}`
+}
+
+function typeHint(type: string, { suggest, names, entities }: World): string {
+  const other = type.toLowerCase()
+  if (Object.hasOwn(OTHER_TYPE_NAMES, other)) return `did you mean "${OTHER_TYPE_NAMES[other]}"?`
+  const configured = [...ancestry(entities, entities.keys())].map((key) => key.slice(0, key.indexOf('::"')))
+  const types = [
+    ...new Set([
+      ...OWN_TYPES.filter((one) => one !== 'Action' && one !== FEATURE_TYPE),
+      names.groupEntityType,
+      ...configured,
+    ]),
+  ]
+  return suggest(type, types) ?? `there is ${types.join(', ')}`
+}
+
 /** One finding of the engine about one rule. */
 function translate(rule: Rule, error: DetailedError, world: World, report: Report): void {
   const prefix = /^for policy `[^`]*`, /u
   const texts = [error.message, error.help ?? ''].map((text) => text.replace(prefix, ''))
   const [message = '', help = ''] = texts
   const action = ACTION_UNKNOWN.exec(message)?.[1]
-  const candidates = [...ACTION_NAMES, ...LIST_ACTIONS]
-  const hint =
-    action === undefined
-      ? help
-      : Object.hasOwn(METHODS, action)
-        ? `that is a method; the action is "${METHODS[action]}"`
-        : (world.suggest(action, candidates) ?? `there is ${ACTION_NAMES.map((name) => `"${name}"`).join(', ')}`)
+  const type = TYPE_UNKNOWN.exec(message)?.[1]
+  const hint = action !== undefined ? actionHint(action, world) : type !== undefined ? typeHint(type, world) : help
   const severity = CAUTIONS.some((pattern) => pattern.test(message)) ? 'warning' : 'error'
   const text = IMPOSSIBLE.test(message) ? 'the policy can never match, whatever the catalogue' : message
   report(rule, offsetOf(rule.text, error), text, hint === '' ? undefined : hint, severity)
@@ -235,17 +286,20 @@ export async function checkRules(set: PolicySet, suggest: Suggest): Promise<Poli
   const { rules } = set
   const faults: PolicyFault[] = []
   const report: Report = (rule, offset, message, hint, severity = 'error') => {
+    if (severity === 'error') hopeful.delete(rule)
     const fault = faultAt(world.policies, rule.index, rule.offset + offset, message, hint, severity)
     faults.push({ ...fault, policy: rule.id })
   }
   const batches: { rules: Rule[]; kinds: Kinds }[] = []
   const ids = new Set<string>()
+  /** Rules in which no error was found. */
+  const hopeful = new Set<Rule>()
   for (const [place, rule] of rules.entries()) {
     if (place % WALKED === 0) await nextTurn()
     if (ids.has(rule.id)) report(rule, 0, `another policy has the id "${rule.id}"`, undefined, 'warning')
     ids.add(rule.id)
     checkLists(rule, report)
-    checkScope(rule, world, report)
+    const nowhere = checkScope(rule, world, report)
     // Both, so that each is told.
     const wrong = [checkAttributes(rule, world, report), checkKinds(rule, report)]
     if (wrong.includes(true)) continue
@@ -254,6 +308,7 @@ export async function checkRules(set: PolicySet, suggest: Suggest): Promise<Poli
     if (!batch) batches.push((batch = { rules: [], kinds: new Map() }))
     batch.rules.push(rule)
     batch.kinds = joinKinds([batch.kinds, kinds])
+    if (!nowhere) hopeful.add(rule)
   }
   for (const batch of batches) {
     await nextTurn()
@@ -263,6 +318,7 @@ export async function checkRules(set: PolicySet, suggest: Suggest): Promise<Poli
       if (!(error instanceof CedarTrapped)) throw error
       for (const rule of batch.rules) report(rule, 0, error.message, 'write it shorter')
     }
+    for (const rule of batch.rules) if (hopeful.has(rule)) checkConditions(rule, world, report)
   }
   return faults
 }

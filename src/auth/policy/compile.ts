@@ -11,11 +11,12 @@ import { prepareAll } from './judge.ts'
 import { principalKey, slice } from './rule.ts'
 import type { Rule } from './rule.ts'
 import { scan } from './scan.ts'
+import { wrongAttributes } from './schema.ts'
 import { freshLists, freshMemory } from './set.ts'
 import type { PolicySet } from './set.ts'
 import { joinMentions, mentionsOfPolicy } from './syntax.ts'
 import { nextTurn } from './turns.ts'
-import { DEFAULT_GROUP_TYPE } from './vocabulary.ts'
+import { DEFAULT_GROUP_TYPE, OWN_TYPES } from './vocabulary.ts'
 
 export interface PolicySettings {
   /** Cedar; a text may hold several policies. */
@@ -27,6 +28,8 @@ export interface PolicySettings {
   groupEntityType?: string | undefined
   serverName: string
   group?: string | undefined
+  /** Names of all backends. Absent: they are not known. */
+  backends?: readonly string[] | undefined
 }
 
 export interface Compiled {
@@ -37,6 +40,8 @@ export interface Compiled {
 
 /** Policies between two turns of the event loop. */
 const BATCH = 16
+/** Units that the engine holds beyond those of the policies themselves, until it needs room for others. */
+const SPARE_NUMBERS = 256
 
 async function readRules(settings: PolicySettings, engine: Engine, faults: PolicyFault[]): Promise<Rule[]> {
   const rules: Rule[] = []
@@ -82,6 +87,14 @@ async function readRules(settings: PolicySettings, engine: Engine, faults: Polic
   return rules
 }
 
+const whole = (where: PolicyFault['where'], message: string): PolicyFault => ({
+  where,
+  line: 1,
+  column: 1,
+  message,
+  severity: 'error',
+})
+
 /** Reads policies without checking them. What could not be read is a fault, and is not in the set. */
 export async function readPolicies(settings: PolicySettings): Promise<{ set: PolicySet; faults: PolicyFault[] }> {
   const engine = createEngine()
@@ -89,21 +102,29 @@ export async function readPolicies(settings: PolicySettings): Promise<{ set: Pol
   let entities: Entities = new Map()
   try {
     entities = readEntities(settings.entitiesJson, engine)
+    for (const message of wrongAttributes(entities)) faults.push(whole('entitiesJson', message))
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    faults.push({ where: 'entitiesJson', line: 1, column: 1, message, severity: 'error' })
+    faults.push(whole('entitiesJson', error instanceof Error ? error.message : String(error)))
+  }
+  const { groupEntityType = DEFAULT_GROUP_TYPE } = settings
+  if (OWN_TYPES.includes(groupEntityType)) {
+    const message = `${groupEntityType} is a type of the gateway's own`
+    faults.push({ ...whole('groupEntityType', message), hint: `groups may be ${DEFAULT_GROUP_TYPE}` })
   }
   const rules = await readRules(settings, engine, faults)
   let last = 0
   const nextNumber = (): number => last++
+  let spare = 0
+  const spareNumber = (): number => -2 - (spare++ % SPARE_NUMBERS)
   const set: PolicySet = {
     engine,
     names: {
       groupClaimName: settings.groupClaimName,
       roleClaimName: settings.roleClaimName,
-      groupEntityType: settings.groupEntityType ?? DEFAULT_GROUP_TYPE,
+      groupEntityType,
       serverName: settings.serverName,
       group: settings.group,
+      backends: settings.backends,
     },
     entities,
     policies: settings.policies,
@@ -118,12 +139,12 @@ export async function readPolicies(settings: PolicySettings): Promise<{ set: Pol
       kinds: undefined,
       dependence: 'nothing',
       lenient: false,
-      preparedIn: undefined,
       views: new Map(),
     },
     memory: freshMemory(),
     lists: freshLists(),
     nextNumber,
+    spareNumber,
   }
   return { set, faults }
 }
@@ -140,7 +161,7 @@ export async function compilePolicies(settings: PolicySettings, suggest: Suggest
     await prepareAll(set)
   } catch (error) {
     if (!(error instanceof CedarTrapped)) throw error
-    return { faults: [...faults, { where: 'policies', line: 1, column: 1, message: error.message, severity: 'error' }] }
+    return { faults: [...faults, whole('policies', error.message)] }
   }
   return { set, faults }
 }

@@ -4,8 +4,8 @@ import type { Decision } from './decision.ts'
 import { judge } from './judge.ts'
 import { otherReadings } from './readings.ts'
 import type { PolicyRequest, Target } from './request.ts'
-import { siteOf } from './set.ts'
 import type { PolicySet } from './set.ts'
+import { siteOf } from './sites.ts'
 
 const failed = (message: string): Decision => ({ kind: 'deny', why: 'fault', by: [], faults: [{ message }] })
 

@@ -3,7 +3,7 @@ import { ancestry } from './entities.ts'
 import type { Entities } from './entities.ts'
 import { uidOf, uidText } from './entity.ts'
 import type { Uid } from './entity.ts'
-import { attributesRead, operator, variableOf } from './syntax.ts'
+import { attributesRead, operator, uidIn, variableOf } from './syntax.ts'
 import { ACTIONS } from './vocabulary.ts'
 
 const { entity: TYPE, operation, feature } = ACTIONS.read_resource
@@ -43,9 +43,7 @@ export function expansionOf(template: string, parents: Iterable<string>, entitie
 type Texts = Pick<Expansion, 'head' | 'tail' | 'only'>
 
 const mayBe = (uri: string, { head, tail, only }: Texts): boolean =>
-  only
-    ? uri === head
-    : uri.length >= head.length + tail.length && uri.startsWith(head) && uri.endsWith(tail)
+  only ? uri === head : uri.length >= head.length + tail.length && uri.startsWith(head) && uri.endsWith(tail)
 
 /** True, false, or neither for all URIs of the template. */
 type Truth = boolean | undefined
@@ -62,7 +60,8 @@ function isIn(uid: Uid, of: Expansion): Truth {
 }
 
 /** Whether any is true. */
-const any = (truths: readonly Truth[]): Truth => (truths.includes(true) ? true : truths.includes(undefined) ? undefined : false)
+const any = (truths: readonly Truth[]): Truth =>
+  truths.includes(true) ? true : truths.includes(undefined) ? undefined : false
 
 type Piece = 'Wildcard' | { Literal: string }
 
@@ -99,20 +98,14 @@ function isLike(pattern: readonly Piece[], { head, tail, only }: Texts): Truth {
   if (!tail.endsWith(end) && !end.endsWith(tail)) return false
   // Whatever stands between head and tail, one of the wildcards takes it.
   const always = texts.some(
-    (_, place) =>
-      place > 0 && fits(head, [...texts.slice(0, place), '']) && fits(tail, ['', ...texts.slice(place)]),
+    (_, place) => place > 0 && fits(head, [...texts.slice(0, place), '']) && fits(tail, ['', ...texts.slice(place)]),
   )
   return always ? true : undefined
 }
 
 const literalOf = (expr: Expr): unknown => ('Value' in expr ? expr.Value : undefined)
 
-function uidIn(expr: Expr): Uid | undefined {
-  const value = literalOf(expr)
-  return typeof value === 'object' && value !== null && '__entity' in value ? (value.__entity as Uid) : undefined
-}
-
-const itemsOf = (expr: Expr): readonly Expr[] => ('Set' in expr ? (expr.Set as Expr[]) : [expr])
+const itemsOf = (expr: Expr): readonly Expr[] => ('Set' in expr ? expr.Set : [expr])
 
 const isResource = (expr: Expr): boolean => variableOf(expr) === 'resource'
 
@@ -139,13 +132,11 @@ function equals(left: Expr, right: Expr, of: Expansion): Truth {
   return fixed === undefined ? undefined : fixed === text
 }
 
-const isInAny = (expr: Expr, of: Expansion): Truth =>
-  any(
-    itemsOf(expr).map((item) => {
-      const uid = uidIn(item)
-      return uid && isIn(uid, of)
-    }),
-  )
+function isInAny(expr: Expr, of: Expansion): Truth {
+  const uids = itemsOf(expr).map(uidIn)
+  // What is no entity fails.
+  return uids.every((uid) => uid !== undefined) ? any(uids.map((uid) => isIn(uid, of))) : undefined
+}
 
 /** What a comparison with the resource says of all URIs of the template. It cannot fail when this is known. */
 export function truthOf(expr: Expr, of: Expansion): Truth {

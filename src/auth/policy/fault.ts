@@ -3,7 +3,7 @@ import { lineAndColumn, utf16Offset } from './scan.ts'
 
 /** One thing that is wrong with policies. */
 export interface PolicyFault {
-  where: 'policies' | 'trialPolicies' | 'entitiesJson'
+  where: 'policies' | 'trialPolicies' | 'entitiesJson' | 'groupEntityType'
   /** Place in the list of policies. */
   index?: number
   /** Of the policy, when it could be read. */

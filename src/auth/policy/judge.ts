@@ -7,8 +7,9 @@ import type { Uid } from './entity.ts'
 import { actionOf } from './request.ts'
 import type { PolicyRequest } from './request.ts'
 import { entitiesOf, resourceAttributes } from './request-entities.ts'
-import { allUnits, remember } from './set.ts'
+import { remember } from './set.ts'
 import type { PolicySet } from './set.ts'
+import { allUnits } from './sites.ts'
 import { nextTurn } from './turns.ts'
 import { ruleOf } from './unit.ts'
 import type { Unit, View } from './unit.ts'
@@ -18,13 +19,19 @@ import { ACTIONS } from './vocabulary.ts'
 
 const failing = (problem: PolicyProblem): Verdict => ({ ...SILENT, problems: [problem] })
 
+/** By instance, the unit that it has under each number. */
+const prepared = new WeakMap<Cedar, Map<number, Unit>>()
+
 /** The name by which the instance has a unit. */
-function prepared(unit: Unit, cedar: Cedar): string {
+function prepare(unit: Unit, cedar: Cedar): string {
   const name = `unit${unit.number}`
-  if (unit.preparedIn !== cedar) {
+  let units = prepared.get(cedar)
+  if (!units) prepared.set(cedar, (units = new Map()))
+  if (units.get(unit.number) !== unit) {
+    units.delete(unit.number)
     const answer = cedar.preparsePolicySet(name, { staticPolicies: unit.policies })
     if (answer.type === 'failure') throw new Error(answer.errors[0]?.message)
-    unit.preparedIn = cedar
+    units.set(unit.number, unit)
   }
   return name
 }
@@ -33,7 +40,7 @@ function prepared(unit: Unit, cedar: Cedar): string {
 export async function prepareAll(set: PolicySet): Promise<void> {
   for (const unit of allUnits(set)) {
     await nextTurn()
-    set.engine.run((cedar) => prepared(unit, cedar))
+    set.engine.run((cedar) => prepare(unit, cedar))
   }
 }
 
@@ -72,7 +79,7 @@ function evaluate(set: PolicySet, unit: Unit, view: View, request: PolicyRequest
       resource,
       context,
       entities: entitiesOf(set, unit, target, view, resource, attrs),
-      preparsedPolicySetId: prepared(unit, cedar),
+      preparsedPolicySetId: prepare(unit, cedar),
     }),
   )
   if (answer.type === 'failure') return failing({ message: answer.errors.map((error) => error.message).join('; ') })

@@ -139,6 +139,88 @@ test.each([
   expect(isListed(await read([policy], JSON.stringify(entities)), 'template', 'file:///{path}')).toBe(expected)
 })
 
+const NAMED = 'resource has name && resource.name'
+
+test.each([
+  // Patterns and names that no URI of the template has, and those that some have.
+  [`permit(${READ}) when { resource.name like "doc://*" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { resource.name like "doc://*" };`, 'hid://{id}', false],
+  [`permit(${READ}) when { ${NAMED} like "doc://*" };`, 'hid://{id}', false],
+  [`permit(${READ}) unless { !(resource.uri like "doc://*") };`, 'hid://{id}', false],
+  [`permit(${READ}) when { resource.name like "doc://a/*" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { resource.name like "*.md" };`, 'doc://{id}.txt', false],
+  [`permit(${READ}) when { resource.name like "*.md" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { resource.name == "doc://1" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { "hid://1" == resource.name };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource == Resource::"hid://1" };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource in [Resource::"hid://1", Backend::"other"] };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource in [Resource::"hid://1", Backend::"git"] };`, 'doc://{id}', true],
+  [`permit(${READ}) when { ["hid://1", "x"].contains(resource.name) };`, 'doc://{id}', false],
+  [`permit(${READ}) when { ["hid://1", "doc://2"].contains(resource.name) };`, 'doc://{id}', true],
+  [`permit(${READ}) when { resource is Tool || resource.feature == "tool" };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource is Resource in Backend::"git" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { resource.name like "h*" && context has arg_a };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource.name like "d*" && principal.claim_team == "y" };`, 'doc://{id}', false],
+  [`permit(${READ}) when { resource.name like "h*" || principal.claim_team == "x" };`, 'doc://{id}', true],
+  [`permit(${READ}) when { if resource.name like "h*" then true else false };`, 'doc://{id}', false],
+  [`permit(${READ} in Resource::"doc://top");`, 'doc://{id}', true],
+  [`permit(${READ} in Folder::"f");`, 'hid://{id}', false],
+  [`permit(${READ});`, '{+any}', true],
+  // A template without expressions is one URI.
+  [`permit(${READ}) when { resource.name like "doc://*s" };`, 'doc://ids', true],
+  [`permit(${READ}) when { resource.name like "doc://*x" };`, 'doc://ids', false],
+  // What is no whole expression is text.
+  [`permit(${READ}) when { resource.name like "a{b*" };`, 'a{b{c}', true],
+  [`permit(${READ}) when { resource.name like "ac*" };`, 'a{b{c}', false],
+  // A forbid hides what it matches whatever the URI.
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "doc://*" };`, 'doc://{id}', false],
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "doc://1*" };`, 'doc://{id}', true],
+  [`permit(${READ}); forbid(${READ}) unless { resource.name like "doc://*" };`, 'hid://{id}', false],
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "*a*c*" };`, '{x}abc{y}', true],
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "*a*c*" };`, 'abc{y}', false],
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "a*b*c" };`, 'ab{y}c', false],
+  [`permit(${READ}); forbid(${READ}) when { resource.name like "ab*bc" };`, 'ab{y}c', true],
+  [`permit(${READ}); forbid(${READ}) when { resource.name == "a" || resource.name like "d*" };`, 'doc://{id}', false],
+  [`permit(${READ}); forbid(${READ}) when { context has arg_a || resource.name like "d*" };`, 'doc://{id}', false],
+  [`permit(${READ}); forbid(${READ}) when { context has arg_a && resource.name like "d*" };`, 'doc://{id}', true],
+  [
+    `permit(${READ}); forbid(${READ}) when { resource.name like "*x" || principal.claim_team == "x" };`,
+    'doc://{id}',
+    false,
+  ],
+  [
+    `permit(${READ}); forbid(${READ}) when { resource.name like "*x" || principal.claim_none == "x" };`,
+    'doc://{id}',
+    true,
+  ],
+  [`permit(${READ}); forbid(principal, action, resource == Resource::"doc://1");`, 'doc://{id}', true],
+])('%s lists the template %s: %s', async (policy, template, expected) => {
+  const entities = [
+    { uid: { type: 'Resource', id: 'doc://b' }, attrs: {}, parents: [{ type: 'Folder', id: 'f' }] },
+    { uid: { type: 'Resource', id: 'doc://c' }, attrs: {}, parents: [{ type: 'Resource', id: 'doc://top' }] },
+  ]
+  expect(isListed(await read([policy], JSON.stringify(entities)), 'template', template)).toBe(expected)
+})
+
+test('templates of which policies know the same share what is made for them, however many there are', async () => {
+  const set = await read([`permit(${READ}) when { resource.name like "doc://*" };`, `permit(${READ} in MCP::"srv");`])
+  for (let i = 0; i < 50; i++) isListed(set, 'template', `x${i}://{id}`)
+  expect(set.memory.ofTemplates.size).toBe(2)
+  // More than the engine holds at a time.
+  const forbids = Array.from({ length: 3 }, (_, i) => {
+    const any = Array.from({ length: 90 }, (_, j) => `resource.name like "t${i * 90 + j}://*"`).join(' || ')
+    return `forbid(${READ}) when { principal.claim_team == "x" && (${any}) };`
+  })
+  const own = await read([`permit(${READ});`, ...forbids])
+  const other = principalOf({ sub: 'bob', team: 'y' })
+  for (const i of [...Array(270).keys(), 0, 1, 269]) {
+    const target = { kind: 'template', name: `t${i}://{id}`, backend: 'git' } as const
+    expect(mayBeAllowed(own, { principal: ALICE, target, origin: 'client' })).toBe(false)
+    expect(mayBeAllowed(own, { principal: other, target, origin: 'client' })).toBe(true)
+  }
+  expect(isListed(own, 'template', 'u://{id}')).toBe(true)
+})
+
 test('others have their turn while many lists are made', async () => {
   const policies = Array.from(
     { length: 300 },

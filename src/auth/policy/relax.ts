@@ -1,7 +1,7 @@
 import { isDeep } from '../../model/json.ts'
 import type { JsonValue } from '../../model/json.ts'
 import type { Expr, PolicyJson } from './cedar.ts'
-import { children, mentionsArguments, mentionsOfExpression, operator } from './syntax.ts'
+import { children, conditional, mentionsArguments, mentionsOfExpression, operator } from './syntax.ts'
 
 /** Alternatives that a permit is split into at most; what would be more is taken as possible. */
 const MAX_ALTERNATIVES = 16
@@ -32,6 +32,7 @@ const union = (left: readonly Known[], right: readonly Known[]): readonly Known[
   return all.length > MAX_ALTERNATIVES || all.some((one) => one.length === 0) ? [[]] : all
 }
 
+const NEVER: Expr = { Value: false }
 const not = (expr: Expr): Expr => ({ '!': { arg: expr } })
 
 /**
@@ -84,6 +85,57 @@ function flatten(expr: Expr): Expr {
   const [name, body] = operator(expr)
   if (name === '&&' || name === '||') return balanced(operands(expr, name), name)
   return name === '!' ? not(flatten((body as { arg: Expr }).arg)) : expr
+}
+
+/** All clauses of a policy as one expression; none: it has no conditions. */
+export function conditionOf({ conditions }: PolicyJson): Expr | undefined {
+  const bodies = conditions.map(({ kind, body }) => (kind === 'when' ? body : not(body)))
+  return bodies.length === 0 ? undefined : chain(bodies, '&&')
+}
+
+/** The policy with this as its only condition. Absent: it is nested too deeply for the engine. */
+export function withCondition(policy: PolicyJson, condition: Expr | undefined): PolicyJson | undefined {
+  const conditions: PolicyJson['conditions'] =
+    condition === undefined ? [] : [{ kind: 'when', body: flatten(condition) }]
+  const made = { ...policy, conditions }
+  return isDeep(made as unknown as JsonValue, MAX_LEVELS) ? undefined : made
+}
+
+const chain = (exprs: readonly Expr[], name: '&&' | '||'): Expr =>
+  exprs.reduce((left, right) => (name === '&&' ? { '&&': { left, right } } : { '||': { left, right } }))
+
+/**
+ * An expression that holds, evaluated without an error, only when `expr` is `truth` or fails, whatever is unknown.
+ * Absent: nothing shows when.
+ */
+export function certainly(expr: Expr, truth: boolean, unknown: Unknown): Expr | undefined {
+  if (!unknown(expr)) return truth ? expr : not(expr)
+  const [name, body] = operator(expr)
+  const both = (...parts: (Expr | undefined)[]): Expr | undefined =>
+    parts.every((part) => part !== undefined) ? chain(parts, '&&') : undefined
+  const either = (...parts: (Expr | undefined)[]): Expr | undefined => {
+    const some = parts.filter((part) => part !== undefined)
+    return some.length === 0 ? undefined : chain(some, '||')
+  }
+  switch (name) {
+    case '!':
+      return certainly((body as { arg: Expr }).arg, !truth, unknown)
+    case '&&':
+    case '||': {
+      const { left, right } = body as { left: Expr; right: Expr }
+      const parts = [certainly(left, truth, unknown), certainly(right, truth, unknown)]
+      return (name === '&&') === truth ? both(...parts) : either(...parts)
+    }
+    case 'if-then-else': {
+      const branches = body as { if: Expr; then: Expr; else: Expr }
+      const [then, otherwise] = [certainly(branches.then, truth, unknown), certainly(branches.else, truth, unknown)]
+      if (unknown(branches.if)) return both(then, otherwise)
+      if (!then && !otherwise) return undefined
+      return conditional(branches.if, then ?? NEVER, otherwise ?? NEVER)
+    }
+    default:
+      return undefined
+  }
 }
 
 /**

@@ -1,9 +1,18 @@
 import { isObject } from '../../model/json.ts'
 import type { SchemaJson, Type } from './cedar.ts'
 import type { Entities } from './entities.ts'
-import { uidOf } from './entity.ts'
+import { uidOf, uidText } from './entity.ts'
 import type { Kind, Kinds } from './infer.ts'
-import { ACTIONS, ARGUMENT, CLAIM, HINTS, LIST_ACTIONS, PRINCIPAL_TYPE, RESOURCE_ATTRIBUTES } from './vocabulary.ts'
+import {
+  ACTIONS,
+  ARGUMENT,
+  CLAIM,
+  FEATURE_TYPE,
+  HINTS,
+  LIST_ACTIONS,
+  PRINCIPAL_TYPE,
+  RESOURCE_ATTRIBUTES,
+} from './vocabulary.ts'
 
 type CedarType = Type<string>
 type Attribute = CedarType & { required?: boolean }
@@ -60,10 +69,20 @@ export const OWN_RESOURCE_ATTRIBUTES: Attributes = {
   ...Object.fromEntries(HINTS.map((name) => [name, { type: 'Boolean' as const, required: false }])),
 }
 
-export const OWN_CONTEXT_ATTRIBUTES: Attributes = { origin: TEXT, workflow: { ...TEXT, required: false } }
+/** What configured entities say of our own attributes and cannot be. */
+export function wrongAttributes(entities: Entities): string[] {
+  const resources = Object.values(ACTIONS).map(({ entity }): string => entity)
+  return [...entities.values()].flatMap((entity) => {
+    const uid = uidOf(entity.uid)
+    if (!resources.includes(uid.type)) return []
+    return Object.entries(optional(entity.attrs)).flatMap(([name, { type }]) => {
+      const own = Object.hasOwn(OWN_RESOURCE_ATTRIBUTES, name) ? OWN_RESOURCE_ATTRIBUTES[name] : undefined
+      return !own || own.type === type ? [] : [`${name} of ${uidText(uid)} must be a ${own.type}, not a ${type}`]
+    })
+  })
+}
 
-/** What only rules on lists name. */
-export const FEATURE_TYPE = 'FeatureType'
+export const OWN_CONTEXT_ATTRIBUTES: Attributes = { origin: TEXT, workflow: { ...TEXT, required: false } }
 
 /**
  * The world as these claims and arguments are used. Everything that may be missing is optional; tools, resources and

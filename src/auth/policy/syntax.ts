@@ -1,5 +1,6 @@
 import type { Expr, PolicyJson } from './cedar.ts'
 import { uidOf, uidText } from './entity.ts'
+import type { Uid } from './entity.ts'
 import { ARGUMENT } from './vocabulary.ts'
 
 type Variable = 'principal' | 'resource' | 'context' | 'action'
@@ -60,6 +61,17 @@ export function operator(expr: Expr): [name: string, body: unknown] {
 }
 
 export const variableOf = (expr: Expr): Variable | undefined => ('Var' in expr ? (expr.Var as Variable) : undefined)
+
+/** The entity that an expression writes out. */
+export function uidIn(expr: Expr): Uid | undefined {
+  const value: unknown = 'Value' in expr ? expr.Value : undefined
+  return typeof value === 'object' && value !== null && '__entity' in value ? (value.__entity as Uid) : undefined
+}
+
+export const conditional = (condition: Expr, yes: Expr, no: Expr): Expr => ({
+  // oxlint-disable-next-line no-thenable -- the engine calls it so
+  'if-then-else': { if: condition, then: yes, else: no },
+})
 
 /** The expressions directly within. */
 export function children(expr: Expr): Expr[] {

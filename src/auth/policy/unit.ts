@@ -1,5 +1,5 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs'
-import type { Cedar, PolicyJson } from './cedar.ts'
+import type { PolicyJson } from './cedar.ts'
 import type { PolicyProblem, Verdict } from './decision.ts'
 import { joinKinds } from './infer.ts'
 import type { Kinds } from './infer.ts'
@@ -32,6 +32,7 @@ export interface View {
 
 /** Policies that are decided together: prepared in the engine once, with what they look at. */
 export interface Unit {
+  /** Its name in the engine; another unit may have had it, or get it. */
   number: number
   rules: readonly Rule[]
   /** By key towards the engine. */
@@ -42,13 +43,17 @@ export interface Unit {
   dependence: Dependence
   /** Relaxed permits: their errors mean nothing. */
   lenient: boolean
-  /** The instance that has it. */
-  preparedIn: Cedar | undefined
   /** By class. */
   views: Map<string, View>
 }
 
-interface Part {
+/** The units that can match one target: to decide calls, and to decide whether it is listed. */
+export interface Site {
+  calls: readonly Unit[]
+  lists: readonly Unit[]
+}
+
+export interface Part {
   rule: Rule
   policies: readonly (string | PolicyJson)[]
   mentions: Mentions
@@ -77,7 +82,6 @@ export function unitsOf(
       mentions: joinMentions(chunk.map((part) => part.mentions)),
       kinds: joinKinds(chunk.map((part) => part.rule.kinds)),
       ...kind,
-      preparedIn: undefined,
       views: new Map(),
     })
   }

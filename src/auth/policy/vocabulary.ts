@@ -39,14 +39,46 @@ export const METHODS: Readonly<Record<string, string>> = {
   'prompts/list': 'list_prompts',
 }
 
+/** What only rules on lists name. */
+export const FEATURE_TYPE = 'FeatureType'
+
 /** Annotations of tools that are attributes of the resource, when they are there and boolean. */
 export const HINTS = ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const
 
 export const RESOURCE_ATTRIBUTES = ['name', 'operation', 'feature'] as const
 
+/** `context.origin` */
+export const ORIGINS = ['client', 'workflow'] as const
+
 export const PRINCIPAL_TYPE = 'Client'
 export const ANONYMOUS_ID = 'anonymous'
 export const DEFAULT_GROUP_TYPE = 'THVGroup'
+/** Types whose entities the gateway makes itself. */
+export const OWN_TYPES: readonly string[] = [
+  PRINCIPAL_TYPE,
+  ...Object.values(ACTIONS).map(({ entity }) => entity),
+  'MCP',
+  'Backend',
+  'Group',
+  'Action',
+  FEATURE_TYPE,
+]
+/** What others call them, in small letters. */
+export const OTHER_TYPE_NAMES: Readonly<Record<string, string>> = {
+  user: PRINCIPAL_TYPE,
+  usr: PRINCIPAL_TYPE,
+  person: PRINCIPAL_TYPE,
+  principal: PRINCIPAL_TYPE,
+  subject: PRINCIPAL_TYPE,
+  account: PRINCIPAL_TYPE,
+  agent: PRINCIPAL_TYPE,
+  server: 'Backend',
+  workload: 'Backend',
+  function: 'Tool',
+  file: 'Resource',
+  mcpgroup: 'Group',
+}
+
 /** Claims that may list the groups, in this order; the first that is a list counts. */
 export const GROUP_CLAIMS = ['groups', 'roles', 'cognito:groups']
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import type { Gateway } from '../../gateway/gateway.ts'
 import type { Context } from '../../model/call.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
@@ -57,12 +58,9 @@ export const callCommand: Command = {
       const params: JsonObject = { name: tool, arguments: parameters, _meta: { progressToken: 1 } }
       const outcome = await gateway.core
         .invoke({ kind: 'tool', name: tool, params }, context)
-        .catch((error: unknown) => {
+        .catch(async (error: unknown) => {
           if (!(error instanceof GatewayError)) throw error
-          const tools = [...gateway.current.keeper.catalogue.tools.values()]
-          const known = tools.filter(({ visibility }) => visibility === 'listed').map(({ shown }) => shown)
-          const hint =
-            error.code === 'NOT_AVAILABLE' ? `tools: ${known.join(', ').slice(0, 1000) || 'none'}` : undefined
+          const hint = error.code === 'NOT_AVAILABLE' ? await toolsFor(gateway, context) : undefined
           throw new CliError(EXIT.failed, error.message, hint)
         })
       if (outcome.kind !== 'result') throw new Error(`a ${outcome.kind} was not asked for`)
@@ -72,6 +70,18 @@ export const callCommand: Command = {
       return result['isError'] === true ? EXIT.failed : EXIT.ok
     })
   },
+}
+
+/** The tools that this caller sees. */
+async function toolsFor({ core }: Gateway, caller: Context): Promise<string> {
+  const { catalogue } = await core.catalogue(caller, 'list')
+  const seen = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed')
+  return `tools: ${
+    seen
+      .map(({ shown }) => shown)
+      .join(', ')
+      .slice(0, 1000) || 'none'
+  }`
 }
 
 function split(positionals: readonly string[]): { files: string[]; tool: string; input: string | undefined } {

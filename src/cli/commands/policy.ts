@@ -1,11 +1,12 @@
 import { explain, principalOf, requestOf, runCases } from '../../auth/policy/explain.ts'
+import { HINTS } from '../../auth/policy/vocabulary.ts'
 import { formatFault } from '../../config/format.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { parseJson } from '../../protocol/json.ts'
 import type { Args, Command } from '../args.ts'
 import { EXIT, usageError } from '../exit.ts'
-import { readCases } from '../policy/cases.ts'
+import { CASES_FORMAT, readCases } from '../policy/cases.ts'
 import { explanationText } from '../policy/explanation.ts'
 import { readPolicyFile, usablePolicies } from '../policy/source.ts'
 import { count, paintFor, print } from '../terminal.ts'
@@ -20,17 +21,16 @@ export const policyCommand: Command = {
     resource: { type: 'string', value: 'URI', help: 'explain: the resource that is read' },
     prompt: { type: 'string', value: 'NAME', help: 'explain: the prompt that is got' },
     backend: { type: 'string', value: 'NAME', help: 'explain: the backend that offers it' },
+    annotations: { type: 'string', value: 'JSON', help: 'explain: the annotations of the tool: {"readOnlyHint":true}' },
     arguments: { type: 'string', value: 'JSON', help: 'explain: the arguments of the call' },
     json: { type: 'boolean', help: 'print the result as JSON' },
   },
-  notes: [
-    'test reads {policies: FILE, cases: [{principal, call, expected}]}, or NAME.test.yaml beside NAME.yaml or NAME.cedar.',
-    'Exits with 1 when a case fails, with 3 when policies or cases are wrong.',
-  ],
+  notes: [...CASES_FORMAT, 'Exits with 1 when a case fails, with 3 when policies or cases are wrong.'],
   examples: [
     'vmcp policy check vmcp.yaml',
     'vmcp policy test vmcp.test.yaml',
     `vmcp policy explain vmcp.yaml --principal '{"sub":"alice","groups":["admins"]}' --tool github_search`,
+    `vmcp policy explain vmcp.yaml --principal '{"sub":"bob"}' --tool github_search --annotations '{"readOnlyHint":true}'`,
   ],
   run: async (args) => {
     const [verb, file, extra] = args.positionals
@@ -59,17 +59,18 @@ async function check(file: string, args: Args): Promise<number> {
 }
 
 async function test(file: string, args: Args): Promise<number> {
-  const { policies, cases } = readCases(file)
+  const { policies, cases, places } = readCases(file)
   const results = runCases(await usablePolicies(policies, formatFault), cases)
   const failed = results.filter(({ passed }) => !passed)
   if (args.on('json')) print(JSON.stringify(results, null, 2))
   else {
     const paint = paintFor(process.stdout)
-    for (const { case: one, passed, explanation } of results) {
+    for (const [index, { case: one, passed, explanation }] of results.entries()) {
       const { name, principal, call, expected } = one
       const title = name ?? `${JSON.stringify(principal)} ${JSON.stringify(call)} ${expected}`
       print(`${passed ? paint.good('passed') : paint.bad('failed')}  ${title}`)
-      if (!passed) print(`  expected ${expected}\n${explanationText(explanation).replace(/^/gmu, '  ')}`)
+      if (!passed)
+        print(`  ${places[index]}: expected ${expected}\n${explanationText(explanation).replace(/^/gmu, '  ')}`)
     }
     print(`${results.length - failed.length} passed, ${failed.length} failed`)
   }
@@ -79,6 +80,7 @@ async function test(file: string, args: Args): Promise<number> {
 async function why(file: string, args: Args): Promise<number> {
   const given = {
     ...texts(args, ['tool', 'resource', 'prompt', 'backend']),
+    ...(args.text('annotations') !== undefined && { annotations: annotationsIn(args) }),
     ...(args.text('arguments') !== undefined && { arguments: objectIn(args, 'arguments') }),
   }
   const named = ['tool', 'resource', 'prompt'].filter((kind) => args.text(kind) !== undefined)
@@ -97,6 +99,18 @@ function texts(args: Args, flags: readonly string[]): Record<string, string> {
       return text === undefined ? [] : [[flag, text]]
     }),
   )
+}
+
+/** Hints that are not booleans are none, so they are slips here. */
+function annotationsIn(args: Args): JsonObject {
+  const annotations = objectIn(args, 'annotations')
+  for (const hint of HINTS) {
+    const value = annotations[hint]
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw usageError(`${hint} in --annotations must be true or false`, 'policy')
+    }
+  }
+  return annotations
 }
 
 function objectIn(args: Args, flag: string): JsonObject {

@@ -1,18 +1,39 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { PolicyCase } from '../../auth/policy/explain.ts'
+import { fileError } from '../../config/faults.ts'
 import { formatFault } from '../../config/format.ts'
 import { parseDocument } from '../../config/parse/document.ts'
-import { plain } from '../../config/positions.ts'
+import type { Located, Step } from '../../config/positions.ts'
+import { get, keyPositionOf, map, plain, positionOf } from '../../config/positions.ts'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import { nearest } from '../../model/nearest.ts'
 import { CliError, EXIT } from '../exit.ts'
 
 export interface CaseFile {
   /** The configuration, or `.cedar` file, that is tested. */
   policies: string
   cases: readonly PolicyCase[]
+  /** `FILE:LINE:COLUMN` of each case. */
+  places: readonly string[]
 }
+
+/** The format, for the help. */
+export const CASES_FORMAT = [
+  'test reads {policies: FILE, cases: [...]}, or NAME.test.yaml (.yml, .json) with cases: beside NAME.yaml or NAME.cedar:',
+  '  policies: vmcp.yaml             # what is tested; not needed beside NAME',
+  '  cases:',
+  '    - name: guests only read      # optional',
+  '      principal: {sub: bob, groups: [guests]}   # the claims; without sub: anonymous',
+  '      call:                       # one of tool, resource, prompt; the others are optional',
+  '        tool: github_search       # as clients see it',
+  '        backend: github           # for policies on Backend::',
+  '        annotations: {readOnlyHint: true}   # readOnlyHint, destructiveHint, idempotentHint, openWorldHint',
+  '        arguments: {query: x}',
+  '        workflow: nightly         # the composite tool of whose step this is the call',
+  '      expected: allow             # or deny',
+]
 
 /**
  * Reads `{policies: FILE, cases: [...]}`, or, for a file of policies, what stands beside it in `NAME.test.yaml`.
@@ -20,7 +41,7 @@ export interface CaseFile {
  */
 export function readCases(file: string): CaseFile {
   const document = file.endsWith('.cedar') ? undefined : documentIn(file)
-  if (document?.['cases'] !== undefined) return casesOf(file, document, dirname(file))
+  if (document && get(document, 'cases')) return casesOf(document, dirname(file))
   const beside = [`.test.yaml`, `.test.yml`, `.test.json`]
     .map((ending) => join(dirname(file), basename(file, extname(file)) + ending))
     .find((name) => existsSync(name))
@@ -28,10 +49,10 @@ export function readCases(file: string): CaseFile {
     const hint = `write cases: [{principal: {sub: ...}, call: {tool: ...}, expected: allow}] into ${basename(file, extname(file))}.test.yaml`
     throw new CliError(EXIT.config, `${file} has no cases, and no file of tests stands beside it`, hint)
   }
-  return casesOf(beside, { policies: basename(file), ...documentIn(beside) }, dirname(beside))
+  return casesOf(documentIn(beside), dirname(beside), basename(file))
 }
 
-function documentIn(file: string): JsonObject {
+function documentIn(file: string): Located {
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
@@ -41,30 +62,69 @@ function documentIn(file: string): JsonObject {
   const { documents, faults } = parseDocument(file, bytes)
   const [fault] = faults
   if (fault) throw new CliError(EXIT.config, formatFault(fault))
-  const value = documents[0] && plain(documents[0])
-  return isObject(value) ? value : {}
+  return documents[0] ?? map({ file, line: 1, column: 1, path: '' })
 }
 
-function casesOf(file: string, { policies, cases }: JsonObject, folder: string): CaseFile {
+/** A fault at the value, or at the key, that `steps` lead to. */
+const wrongAt = (root: Located, steps: readonly Step[], message: string, hint?: string, place = positionOf): CliError =>
+  new CliError(EXIT.config, formatFault(fileError(place(root, steps), message, hint)))
+
+/** `fallback`: what is tested when the document does not say. */
+function casesOf(root: Located, folder: string, fallback?: string): CaseFile {
+  const document = plain(root)
+  const { policies = fallback, cases } = isObject(document) ? document : {}
+  if (isObject(document)) checkKeys(root, [], document, ['policies', 'cases'])
   if (typeof policies !== 'string') {
-    throw new CliError(EXIT.config, `${file}: policies must name the file that is tested`, 'policies: vmcp.yaml')
+    throw wrongAt(root, ['policies'], 'policies must name the file that is tested', 'policies: vmcp.yaml')
   }
-  if (!Array.isArray(cases) || cases.length === 0) throw new CliError(EXIT.config, `${file}: cases must be a list`)
+  if (!Array.isArray(cases) || cases.length === 0) throw wrongAt(root, ['cases'], 'cases must be a list of cases')
+  const placeOf = (index: number): string => {
+    const { file, line, column } = positionOf(root, ['cases', index])
+    return `${file}:${line}:${column}`
+  }
   return {
     policies: resolve(folder, policies),
-    cases: cases.map((one, index) => caseOf(one, `${file}: cases[${index}]`)),
+    cases: cases.map((one, index) => caseOf(root, index, one)),
+    places: cases.map((_, index) => placeOf(index)),
   }
 }
 
-const CALL_KEYS = new Set(['tool', 'resource', 'prompt', 'backend', 'annotations', 'arguments', 'workflow'])
+function checkKeys(root: Located, steps: readonly Step[], value: JsonObject, known: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    const near = nearest(key, known)
+    const hint = near === undefined ? `there is ${known.join(', ')}` : `did you mean "${near}"?`
+    throw wrongAt(root, [...steps, key], `unknown key "${key}"`, hint, keyPositionOf)
+  }
+}
 
-function caseOf(value: JsonValue, where: string): PolicyCase {
-  const wrong = (what: string): CliError => new CliError(EXIT.config, `${where} ${what}`)
-  if (!isObject(value)) throw wrong('must be a map')
+const NAMES = ['tool', 'resource', 'prompt'] as const
+const TEXTS = [...NAMES, 'backend', 'workflow'] as const
+const MAPS = ['annotations', 'arguments'] as const
+
+function caseOf(root: Located, index: number, value: JsonValue): PolicyCase {
+  const steps = ['cases', index]
+  const wrong = (key: string, message: string): CliError => wrongAt(root, [...steps, key], message)
+  if (!isObject(value)) throw wrongAt(root, steps, 'a case must be a map')
+  checkKeys(root, steps, value, ['name', 'principal', 'call', 'expected'])
   const { name, principal, call, expected } = value
-  if (!isObject(principal)) throw wrong('needs a principal: its claims, {sub: ...}')
-  if (!isObject(call)) throw wrong('needs a call: {tool: ...}, {resource: ...} or {prompt: ...}')
-  for (const key of Object.keys(call)) if (!CALL_KEYS.has(key)) throw wrong(`has an unknown key in its call: ${key}`)
-  if (expected !== 'allow' && expected !== 'deny') throw wrong('expects neither allow nor deny')
+  if (!isObject(principal)) throw wrong('principal', 'a case needs a principal: its claims, {sub: ...}')
+  if (!isObject(call)) throw wrong('call', 'a case needs a call: {tool: ...}, {resource: ...} or {prompt: ...}')
+  checkCall(root, [...steps, 'call'], call)
+  if (expected !== 'allow' && expected !== 'deny') throw wrong('expected', 'a case expects allow or deny')
   return { ...(typeof name === 'string' && { name }), principal, call, expected }
+}
+
+function checkCall(root: Located, steps: readonly Step[], call: JsonObject): void {
+  checkKeys(root, steps, call, [...TEXTS, ...MAPS])
+  for (const key of TEXTS) {
+    if (call[key] !== undefined && typeof call[key] !== 'string')
+      throw wrongAt(root, [...steps, key], 'expected a text')
+  }
+  for (const key of MAPS) {
+    if (call[key] !== undefined && !isObject(call[key])) throw wrongAt(root, [...steps, key], 'expected a map')
+  }
+  if (NAMES.filter((key) => call[key] !== undefined).length !== 1) {
+    throw wrongAt(root, steps, 'a call names one of tool, resource and prompt')
+  }
 }

@@ -5,13 +5,10 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { startCommandLine } from '../support/command-line.ts'
+import type { Ran } from '../support/in-process.ts'
+import { vmcp as run } from '../support/in-process.ts'
 
-async function vmcp(args: readonly string[]): Promise<{ code: number | string; stdout: string; stderr: string }> {
-  const command = startCommandLine(args)
-  const code = await command.exited
-  return { code, stdout: command.stdout(), stderr: command.stderr() }
-}
+const vmcp = (args: readonly string[]): Promise<Ran> => run(...args)
 
 let folder: string
 const write = (name: string, text: string): string => {

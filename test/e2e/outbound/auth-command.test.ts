@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CommandLine } from '../../support/command-line.ts'
 import { startCommandLine } from '../../support/command-line.ts'
+import { vmcp as vmcpHere } from '../../support/in-process.ts'
 import { Browser } from '../../support/http-browser.ts'
 import { startProvider } from '../../support/oidc/provider.ts'
 import { legacyClient } from '../../support/raw-client.ts'
@@ -101,7 +102,7 @@ test.each([
   [['auth', 'list', 'nowhere.yaml'], 3, 'nowhere.yaml'],
 ] as const)('%j exits with %d', async (args, code, words) => {
   const file = await world()
-  const answer = await said(...args.map((arg) => (arg === 'FILE' ? file : arg)))
+  const answer = await vmcpHere(...args.map((arg) => (arg === 'FILE' ? file : arg)))
   expect(answer.code).toBe(code)
   expect(answer.stderr).toContain(words)
 })

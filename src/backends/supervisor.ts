@@ -2,6 +2,7 @@ import type { BackendFault, BackendSpec, BackendState } from '../model/backend.t
 import { Cancellation } from '../model/cancellation.ts'
 import { ConsentNeeded } from '../model/credential.ts'
 import { GatewayError } from '../model/errors.ts'
+import { Secret } from '../model/secret.ts'
 import { withSignIn } from '../model/sign-in.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Connections } from './connections/connections.ts'
@@ -212,7 +213,7 @@ export class Supervisor {
     }
     this.state = { kind: 'ready', legs: {}, since: this.#readySince, ms }
     if (before.kind !== 'ready') {
-      const page = error instanceof ConsentNeeded ? error.url : undefined
+      const page = error instanceof ConsentNeeded ? new Secret(error.url) : undefined
       this.#telemetry.emit('backend.personal', { backend: id, transport: endpoint.kind, page, ms })
     }
     this.#changed()

@@ -26,9 +26,15 @@ export class Outbound {
   readonly #stateFolder: string | undefined
   readonly #leases = new Map<string, Lease>()
 
-  /** `stateFolder`: where tokens of users are kept, unless the configuration says otherwise; absent: nowhere. */
-  constructor(telemetry: Telemetry, stateFolder: string | undefined) {
+  readonly #ownPages: boolean
+
+  /**
+   * `stateFolder`: where tokens of users are kept, unless the configuration says otherwise; absent: nowhere. `ownPages`:
+   * users sign in at `address`, wherever the gateway itself is reached.
+   */
+  constructor(telemetry: Telemetry, stateFolder: string | undefined, ownPages = false) {
     this.#telemetry = telemetry
+    this.#ownPages = ownPages
     this.#stateFolder = stateFolder
   }
 
@@ -64,7 +70,7 @@ export class Outbound {
   }
 
   #pagesAt(publicUrl: string | undefined): string {
-    const at = publicUrl === undefined ? this.address : new URL('.', publicUrl).href
+    const at = publicUrl === undefined || this.#ownPages ? this.address : new URL('.', publicUrl).href
     if (at !== undefined) return at
     throw new GatewayError('CONSENT_NEEDED', 'nobody has signed in, and here is no page for it (vmcp auth login)')
   }

@@ -21,7 +21,7 @@ export interface Events {
     ms: number
   }
   /** It lets nobody in but its users. `page`: where the one user of this gateway signs in. */
-  'backend.personal': { backend: BackendId; transport: Transport; page: string | undefined; ms: number }
+  'backend.personal': { backend: BackendId; transport: Transport; page: Secret | undefined; ms: number }
   'backend.failing': { backend: BackendId; transport: Transport; fault: BackendFault; retryInMs: number | undefined }
   'backend.stderr': { backend: BackendId; line: string }
   'backend.noise': { backend: BackendId; line: string }

@@ -42,7 +42,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
     level: 'info',
     say: ({ backend, transport, page, ms }) =>
       `${backend}: ready over ${transport} for those who sign in, ${Math.round(ms)} ms` +
-      (page === undefined ? '' : `; sign in with "vmcp auth login ${backend}", or at ${page}`),
+      (page === undefined ? '' : `; sign in with "vmcp auth login ${backend}"`),
   },
   'sign-in': {
     level: 'info',

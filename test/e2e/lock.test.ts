@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 
 import type { JsonObject } from '../../src/model/json.ts'
 import { startCommandLine, type CommandLine } from '../support/command-line.ts'
 import { vmcp } from '../support/in-process.ts'
+import { tokenBackend } from '../support/token-backend.ts'
 import { startHttpBackend, type HttpBackend, type HttpBackendOptions } from '../support/http-backend.ts'
 import { waitFor } from '../support/processes.ts'
 import { legacyClient, modernClient, type RawClient } from '../support/raw-client.ts'
@@ -246,6 +247,19 @@ test('a reload reads the lock anew; one that cannot be used leaves the running o
 })
 
 describe('vmcp lock', () => {
+  test('what only signed-in users see is named, and our way to the sign-in is not approved', async () => {
+    vi.stubEnv('XDG_STATE_HOME', mkdtempSync(join(folder, 'state-')))
+    const backend = await tokenBackend({ era: 'legacy', issuer: 'http://127.0.0.1:9', userOf: () => undefined })
+    const config = configOf([{ name: 'mail', url: backend.url }, http(await backendOf())])
+    const { code, stdout, stderr } = await vmcp('lock', config)
+    expect(code).toBe(1)
+    expect(stdout + stderr).toContain(
+      'mail cannot be reached, what was approved of it stays: it shows what it offers only to users who have signed in',
+    )
+    expect(locked(config)).toEqual(['web tool echo', 'web tool other'])
+    vi.unstubAllEnvs()
+  })
+
   test('--check tells what is changed, new and gone, and writes nothing', async () => {
     const config = configOf([stdio({ tools: [...SAFE, tool('old', 'Goes')] })])
     expect(await vmcpJson('lock', config, '--check')).toMatchObject({ code: 1, report: { written: false } })

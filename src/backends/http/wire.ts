@@ -72,7 +72,7 @@ export class HttpWire {
    * Sends what this principal wants sent: `send` gets the headers that show who it is, and is called again with others
    * when the backend has refused those. Throws what `Credential.headers` and `Credential.refused` throw.
    */
-  async as(principal: Principal, send: (shown: readonly string[]) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  as(principal: Principal, send: (shown: readonly string[]) => Promise<HttpAnswer>): Promise<HttpAnswer> {
     return this.#credential ? showing(this.#credential, principal, send, refusalIn) : send(NOTHING)
   }
 

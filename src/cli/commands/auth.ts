@@ -163,7 +163,7 @@ async function withRoom<Value>(
     (_name, note) => warn(note as Events['sign-in']),
     (name) => name === 'sign-in',
   )
-  const outbound = new Outbound(telemetry, stateFolder())
+  const outbound = new Outbound(telemetry, stateFolder(), true)
   outbound.address = address
   const credentials = outbound.acquire(config)
   try {

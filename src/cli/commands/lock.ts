@@ -4,6 +4,7 @@ import { pinsOf } from '../../aggregation/pinning/pins.ts'
 import type { LockDiff } from '../../aggregation/pinning/lock.ts'
 import { diffLocks, renderLock, updatedLock } from '../../aggregation/pinning/lock.ts'
 import { findSuspicious } from '../../aggregation/suspicion/suspicion.ts'
+import type { Backend } from '../../backends/backend.ts'
 import type { Finding } from '../../aggregation/suspicion/rules.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { Caller } from '../../model/call.ts'
@@ -15,7 +16,7 @@ import { principalKey } from '../../model/principal.ts'
 import { NO_PROFILE } from '../../model/profile.ts'
 import { profileOf } from '../../protocol/capabilities.ts'
 import { LATEST_LEGACY, LATEST_MODERN } from '../../protocol/revisions.ts'
-import { actingAs } from '../acting-as.ts'
+import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, loadOrExit, sourceOf } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
@@ -44,6 +45,7 @@ export const lockCommand: Command = {
   summary: 'Approve what the servers offer now: write the hashes of all definitions to vmcp.lock.',
   flags: {
     ...CONFIG_FLAGS,
+    ...AS_FLAG,
     out: { type: 'string', value: 'FILE', help: 'the lock (vmcp.lock beside the first configuration file)' },
     check: { type: 'boolean', help: 'write nothing; exit with 1 when something is not as it was approved' },
     json: { type: 'boolean', help: 'print what changed as JSON' },
@@ -102,13 +104,16 @@ async function look(gateway: Gateway, principal: Principal): Promise<Look> {
   const owner = principalOwner(principalKey(principal))
   const pins: Pin[] = []
   const suspicious = new Map<string, Finding>()
+  /** Their users have to sign in first. */
+  const closed = new Set<BackendId>()
   const silent = new Set(backends.map(({ spec }) => spec.id))
   for (const client of CLIENTS) {
     const caller = { ...GATEWAY_CALLER, principal, owner, ...client }
     await prepared(gateway, caller)
+    for (const { spec } of backends.filter((backend) => backend.turnsAway(caller))) closed.add(spec.id)
     const { offered } = keeper.admission(caller)
     for (const { backend, lists } of offered) {
-      if (!lists) continue
+      if (!lists || closed.has(backend)) continue
       silent.delete(backend)
       pins.push(...pinsOf(backend, lists))
     }
@@ -122,7 +127,12 @@ async function look(gateway: Gateway, principal: Principal): Promise<Look> {
     unseen,
     unreachable: away.map(({ spec, state }) => ({
       backend: spec.id,
-      error: state.kind === 'failing' ? state.fault.message : 'it has not said what it offers',
+      error:
+        state.kind === 'failing'
+          ? state.fault.message
+          : closed.has(spec.id)
+            ? `it shows what it offers only to users who have signed in (vmcp auth login ${spec.id})`
+            : 'it has not said what it offers',
     })),
     suspicious: [...suspicious.values()],
   }
@@ -133,7 +143,8 @@ async function prepared(gateway: Gateway, caller: Caller): Promise<void> {
   const { backends, keeper } = gateway.current
   const until = Date.now() + PROFILE_WITHIN_MS
   await keeper.forList(caller)
-  while (backends.some((backend) => backend.prepare(caller) !== undefined) && Date.now() < until) {
+  const isWaited = (backend: Backend): boolean => !backend.turnsAway(caller) && backend.prepare(caller) !== undefined
+  while (backends.some(isWaited) && Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   await keeper.forList(caller)

@@ -134,7 +134,9 @@ function show(report: Report): void {
     const { name, transport, state, error, revision, tools, resources, prompts, ms } = backend
     const offers = [count(tools, 'tool'), count(resources, 'resource'), count(prompts, 'prompt')].join(', ')
     const what =
-      state === 'ready' ? `${revision}, ${offers}, ${ms} ms` : paint.bad(plain(`${state}: ${error ?? 'no answer'}`))
+      state === 'ready'
+        ? `${revision ?? 'for those who sign in'}, ${offers}, ${ms} ms`
+        : paint.bad(plain(`${state}: ${error ?? 'no answer'}`))
     print(`${paint.bold(name)} (${transport}): ${what}`)
   }
   for (const { resolution } of report.conflicts) print(`${paint.warn('conflict')}: ${plain(resolution)}`)

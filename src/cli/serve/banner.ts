@@ -14,6 +14,9 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
     'gateway.listening': ({ url, name }) => {
       print(`${paint.bold(name)} listens at ${paint.bold(url)}\n`)
       print(connectText(url))
+      if (config.incomingAuth.type === 'local') {
+        print('  each with the header "Authorization: Bearer TOKEN" (claude: --header "Authorization: Bearer TOKEN")')
+      }
       print(`\n${count(live.length, 'backend')}:`)
     },
     'local.token': ({ file, exposed, token }) => {
@@ -32,7 +35,7 @@ export function banner(config: GatewayConfig): { show: Listener; shows: (name: E
       print(
         `  ${paint.good('ready')}  ${backend.padEnd(width)}  ${transport}  for those who sign in  ${Math.round(ms)} ms`,
       )
-      if (page !== undefined) print(`         ${''.padEnd(width)}sign in at ${page}`)
+      if (page !== undefined) print(`         ${''.padEnd(width)}sign in at ${page.reveal()}`)
     },
     'backend.failing': ({ backend, transport, fault, retryInMs }) => {
       const hint = fault.hint === undefined ? '' : ` (${fault.hint})`

@@ -1,4 +1,4 @@
-import type { Call, Context, Layer, Outcome } from '../../model/call.ts'
+import type { Call, Context, Core, Layer, Outcome } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { ConsentNeeded } from '../../model/credential.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
@@ -22,51 +22,71 @@ export function consentLayer(sealer: () => Sealer): Layer {
   return (inner) => ({
     ...inner,
     async invoke(received, context) {
-      const repetition = repetitionOf(sealer(), received, context)
+      const repetition = repetitionOf(sealer, received, context)
       const call = repetition ? withoutAnswers(received) : received
       try {
         return await inner.invoke(call, context)
       } catch (error) {
-        if (error instanceof ConsentNeeded) {
-          if (!takesLinks(context.profile)) throw readable(error)
-          if (context.era === 'legacy') await askLegacy(error, context)
-          // Another sign-in than the one that was agreed to is one that nobody has heard of.
-          else if (repetition?.consent === error.id) await signedIn(error, context)
-          else return questions(linkQuestions([{ message: error.message, url: error.url }]), error.id)
-          return await secondTry()
-        }
-        if (repetition?.consent !== undefined && isGone(error)) return afterSignIn()
-        const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
-        if (links) return questions(links, undefined)
-        throw error
-      }
-
-      async function secondTry(): Promise<Outcome> {
-        try {
-          return await inner.invoke(call, context)
-        } catch (error) {
-          if (isGone(error)) return afterSignIn()
-          throw error instanceof ConsentNeeded ? readable(error) : error
-        }
-      }
-
-      function questions(links: JsonObject, consent: string | undefined): Outcome {
-        return needsInput(links, sealState(sealer(), { kind: 'again', consent }, call, context))
+        return recover(error, { inner, sealer: sealer(), call, context, repetition })
       }
     },
   })
 }
 
+/** What a call has met that may need its user. */
+interface Failed {
+  inner: Core
+  sealer: Sealer
+  call: Call
+  context: Context
+  /** The user was sent somewhere before, and has agreed. */
+  repetition: Repetition | undefined
+}
+
+async function recover(error: unknown, failed: Failed): Promise<Outcome> {
+  const { call, context, repetition } = failed
+  if (error instanceof ConsentNeeded) {
+    if (!takesLinks(context.profile)) throw readable(error)
+    if (context.era === 'legacy') await askLegacy(error, context)
+    // Another sign-in than the one that was agreed to is one that nobody has heard of.
+    else if (repetition?.consent === error.id) await signedIn(error, context)
+    else return questions(linkQuestions([{ message: error.message, url: error.url }]), error.id, failed)
+    return secondTry(failed)
+  }
+  if (repetition?.consent !== undefined && isGone(call, error)) return afterSignIn()
+  const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
+  if (links) return questions(links, undefined, failed)
+  throw error
+}
+
+async function secondTry({ inner, call, context }: Failed): Promise<Outcome> {
+  try {
+    return await inner.invoke(call, context)
+  } catch (error) {
+    if (isGone(call, error)) return afterSignIn()
+    throw error instanceof ConsentNeeded ? readable(error) : error
+  }
+}
+
+function questions(links: JsonObject, consent: string | undefined, { sealer, call, context }: Failed): Outcome {
+  return needsInput(links, sealState(sealer, { kind: 'again', consent }, call, context))
+}
+
 /** What was called to sign in is not there any more when that is done. */
-function isGone(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'NOT_AVAILABLE'
+function isGone({ kind }: Call, error: unknown): boolean {
+  return kind === 'tool' && error instanceof GatewayError && error.code === 'NOT_AVAILABLE'
+}
+
+/** `consent`: to the sign-in with this id. */
+interface Repetition {
+  consent: string | undefined
 }
 
 /** Where the answer to this call has sent the user, who has agreed; throws `CLIENT_ERROR` when he has not. */
-function repetitionOf(sealer: Sealer, call: Call, context: Context): { consent: string | undefined } | undefined {
+function repetitionOf(sealer: () => Sealer, call: Call, context: Context): Repetition | undefined {
   const { requestState, inputResponses } = call.params
   if (context.era === 'legacy' || requestState === undefined) return undefined
-  const state = openState(sealer, requestState, call, context)
+  const state = openState(sealer(), requestState, call, context)
   if (state?.kind !== 'again') return undefined
   if (accepted(inputResponses)) return state
   throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')

@@ -48,7 +48,9 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
       } catch (error) {
         tally.ended()
         const { code, message } = error instanceof GatewayError ? error : { code: 'INTERNAL', message: String(error) }
-        telemetry.emit('call.failed', { method: call.kind, name: clip(subject(call)), code, message })
+        // What its reader is told holds a link that is theirs alone.
+        const why = code === 'CONSENT_NEEDED' ? 'its user has to sign in first' : message
+        telemetry.emit('call.failed', { method: call.kind, name: clip(subject(call)), code, message: why })
         throw error
       }
     },

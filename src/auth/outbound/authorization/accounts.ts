@@ -1,5 +1,6 @@
 import type { BackendSpec } from '../../../model/backend.ts'
 import { type RevocationParts, revoke } from './server/revocation.ts'
+import { addressOf } from './server/target.ts'
 import { type Store, type StoredLogin, type StoredToken, withoutLogins, withoutTokens } from './store/store.ts'
 import { asUnavailable } from './unavailable.ts'
 
@@ -40,7 +41,10 @@ export async function signOut(
   subject: string,
   parts: SignOutParts,
 ): Promise<boolean> {
-  const isMeant = (kept: StoredToken | StoredLogin): boolean => kept.backend === backend && kept.subject === subject
+  // Other configurations may have another backend of this name.
+  const url = spec && addressOf(spec)
+  const isMeant = (kept: StoredToken | StoredLogin): boolean =>
+    kept.backend === backend && kept.subject === subject && (!('url' in kept) || url === undefined || kept.url === url)
   let lost: readonly StoredToken[] = []
   let found = false
   await parts.store.update((state) => {

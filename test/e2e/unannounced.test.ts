@@ -82,6 +82,8 @@ describe.each(ERAS)('a %s backend changes without a word', (era) => {
   test('a list past its time is given at once, and asked for anew; who listens hears of what is new', async () => {
     const backend = await backendOf(options)
     const gateway = await gatewayOf(backend)
+    // What is there at first would be told, too.
+    await names(gateway)
     const wire = await legacyWire(gateway.url)
     open.push(() => wire.end())
     const { messages, close } = await wire.listen()

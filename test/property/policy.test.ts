@@ -14,7 +14,7 @@ import type { Principal } from '../../src/model/principal.ts'
 
 const cedar = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs') as typeof Wasm
 
-const RUNS = 250
+const RUNS = 240
 const SERVER = 'srv'
 const GROUP = 'eng'
 const ENTITIES = [

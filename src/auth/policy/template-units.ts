@@ -89,8 +89,8 @@ function unitsFor(told: readonly Told[], nextNumber: () => number): readonly Uni
 }
 
 /**
- * The units that decide whether some URI of a template could be allowed. Templates of which policies know the same share
- * theirs, and so do rules that look at no resource.
+ * The units that decide whether some URI of a template could be allowed. Templates of one backend of which policies know the
+ * same share theirs, and so do rules that look at no resource.
  */
 export function templateUnits(set: PolicySet, template: string, parents: readonly string[]): readonly Unit[] {
   const expansion = expansionOf(template, parents, set.entities)
@@ -106,7 +106,8 @@ export function templateUnits(set: PolicySet, template: string, parents: readonl
     for (const told of [looking, others]) {
       if (told.length === 0) continue
       const marks = told.map(({ rule, scope, truths }) => `${rule.key}${letter(scope)}${truths.map(letter).join('')}`)
-      const known = `${key} ${marks.join(' ')}`
+      // Policies may also ask where backends belong, which a request knows of its own backend alone.
+      const known = `${key} ${[...parents].join(' ')} ${marks.join(' ')}`
       let made = set.memory.ofTemplates.get(known)
       if (!made) {
         made = unitsFor(told, set.spareNumber)

@@ -189,8 +189,7 @@ export class Backend {
   async enter(caller: Caller, signal: Cancellation): Promise<void> {
     try {
       if (this.perCaller) {
-        await this.#listFor(caller)
-        await this.#audienceLists.refresh(caller)
+        await this.#audienceLists.enter(caller)
       } else {
         await this.#supervisor.relist(signal)
         if (this.#supervisor.closed) throw this.#supervisor.closed

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { diffLocks, lockOf, parseLock, renderLock } from '../../src/aggregation/pinning/lock.ts'
-import { canonicalJson } from '../../src/aggregation/pinning/canonical.ts'
+import { canonicalJson } from '../../src/model/canonical-json.ts'
 import { hashOf, type Pin, type PinKind } from '../../src/aggregation/pinning/pins.ts'
 import { backendId } from '../../src/model/ids.ts'
 import { isObject, type JsonObject, type JsonValue } from '../../src/model/json.ts'

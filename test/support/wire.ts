@@ -25,7 +25,8 @@ export function paramsOf(message: JsonObject | undefined): JsonObject {
 }
 
 const HEADERS = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
-const NAMED: Readonly<Record<string, string>> = {
+/** The parameter that names what a request is about, which its headers repeat. */
+export const NAMED: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',

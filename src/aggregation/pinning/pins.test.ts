@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { offers, tool } from '../../../test/support/aggregation.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { backendId } from '../../model/ids.ts'
-import { canonicalJson } from './canonical.ts'
+import { canonicalJson } from '../../model/canonical-json.ts'
 import { hashOf, pinsOf } from './pins.ts'
 
 const resource = (more: JsonObject) => hashOf('resources', { uri: 'x:y', name: 'n', ...more })

@@ -5,7 +5,7 @@ import type { BackendId } from '../../model/ids.ts'
 import { isObject, type JsonObject } from '../../model/json.ts'
 import { definitionFault } from '../definitions.ts'
 import { KINDS, type Kind } from '../kinds.ts'
-import { canonicalJson } from './canonical.ts'
+import { canonicalJson } from '../../model/canonical-json.ts'
 
 /** What can be pinned: an entry of a list, or what a server says of itself as a whole. */
 export type PinKind = Conflict['kind'] | 'instructions'

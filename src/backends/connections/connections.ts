@@ -14,7 +14,7 @@ import { EraKnowledge } from './eras.ts'
 import type { Connector, Leg, LegContext } from '../leg.ts'
 import type { Apart, Audience } from '../offer/apart.ts'
 import { OwnLists } from '../offer/own-lists.ts'
-import type { PoolSettings, Slot } from './pool.ts'
+import type { PoolSettings, Slot, User } from './pool.ts'
 import { LegPool } from './pool.ts'
 
 /** How long the search for a second era may take; nobody waits for it. */
@@ -34,9 +34,6 @@ const NO_CONNECTOR: Connector = {
   },
   close: async () => {},
 }
-
-/** Whose a connection is, and who uses it. */
-type User = Pick<Caller, 'owner' | 'principal'>
 
 /** What all legs of one backend have in common. */
 export interface Hub extends Omit<

@@ -20,6 +20,9 @@ export interface PoolSettings {
 /** A process may have to be downloaded first. */
 const OPENING_LIMIT_MS = 120_000
 
+/** Whose a connection is, and who uses it. */
+export type User = Pick<Caller, 'owner' | 'principal'>
+
 /** One upstream connection and who may use it. */
 export interface Slot {
   readonly owner: OwnerKey
@@ -82,12 +85,7 @@ export class LegPool {
    * Callers that come while it opens share the attempt, which has its own time: it ends with nobody's call.
    * Throws `BACKEND_BUSY` when every connection is in use.
    */
-  open(
-    era: Era,
-    { owner, principal }: Pick<Caller, 'owner' | 'principal'>,
-    profile: Profile,
-    opening: (signal: Cancellation) => Promise<Leg>,
-  ): Slot {
+  open(era: Era, { owner, principal }: User, profile: Profile, opening: (signal: Cancellation) => Promise<Leg>): Slot {
     if (owner !== GATEWAY_OWNER) this.#makeRoom()
     const signal = new Cancellation()
     const slot = this.#slot(era, owner, profile, opening(signal), signal)
@@ -108,7 +106,7 @@ export class LegPool {
   }
 
   /** Takes in a connection that stands already. */
-  add(leg: Leg, { owner, principal }: Pick<Caller, 'owner' | 'principal'>, profile = NO_PROFILE): Slot {
+  add(leg: Leg, { owner, principal }: User, profile = NO_PROFILE): Slot {
     const slot = this.#slot(leg.era, owner, profile, Promise.resolve(leg), new Cancellation())
     slot.leg = leg
     slot.principal = principal
@@ -129,7 +127,7 @@ export class LegPool {
    * Hands the gateway's own connection to its first client: nobody has used it, so it carries no state of anybody.
    * `undefined` when there is none, or a listing is running on it.
    */
-  adopt(era: Era, { owner, principal }: Pick<Caller, 'owner' | 'principal'>): Slot | undefined {
+  adopt(era: Era, { owner, principal }: User): Slot | undefined {
     const spare = this.spare(era)
     if (!spare) return undefined
     this.#makeRoom()

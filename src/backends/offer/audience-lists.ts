@@ -127,6 +127,13 @@ export class AudienceLists {
     return known ? this.#refresh(known, caller) : Promise.resolve()
   }
 
+  /** Asks for a caller who was not let in, and may be by now. Throws what still stands in the way. */
+  async enter(caller: Caller): Promise<void> {
+    const known = this.#known.get(audienceKey(this.#options.audienceOf(caller)))
+    if (known) await this.#ask(known, caller)
+    else await this.#options.fetch(caller)
+  }
+
   /** What this principal may see has changed with what it has to show. */
   async relist(principal: string | undefined): Promise<void> {
     const meant = [...this.#known.values()].filter(

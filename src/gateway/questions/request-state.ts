@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Call, Context } from '../../model/call.ts'
-import type { JsonObject, JsonValue } from '../../model/json.ts'
+import { canonicalJson } from '../../model/canonical-json.ts'
+import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
@@ -36,14 +37,6 @@ function binding(call: Call, { principal }: Context): string {
   const { kind, params } = call
   const what = kind === 'vendor' ? `${kind} ${call.method}` : kind
   const { _meta, inputResponses: _responses, requestState: _state, ...request } = params
-  const digest = createHash('sha256').update(canonical(request)).digest('base64url')
+  const digest = createHash('sha256').update(canonicalJson(request)).digest('base64url')
   return `state ${what} ${digest} ${principalKey(principal)}`
-}
-
-/** The same text for the same value, whatever the order of its members. */
-function canonical(value: JsonValue | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (!isObject(value)) return JSON.stringify(value) ?? 'null'
-  const members = Object.keys(value).toSorted()
-  return `{${members.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`
 }

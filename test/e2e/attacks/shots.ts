@@ -1,18 +1,10 @@
 import type { JsonObject, JsonValue } from '../../../src/model/json.ts'
 import type { RawRequest } from '../../support/raw-http.ts'
 import { LEGACY, META, MODERN } from '../../support/script.ts'
+import { NAMED } from '../../support/wire.ts'
 
 export const bearer = (token: string | undefined): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` }
-
-const NAMED: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-}
 
 const ENVELOPE: JsonObject = {
   [META.version]: MODERN,

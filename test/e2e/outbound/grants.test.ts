@@ -33,6 +33,28 @@ const clientCredentials = (server: TokenServer, more: JsonObject = {}): JsonObje
   clientCredentials: { tokenUrl: server.url, clientId: 'gateway', clientSecret: SECRET, scopes: ['mail'], ...more },
 })
 
+/** A gateway whose callers come with the tokens of a provider, before the backend `crm`. */
+async function signedInGateway(url: string, outgoingAuth: JsonObject) {
+  const provider = await startProvider()
+  open.push(() => provider.close())
+  provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
+  const gateway = await gatewayFor({
+    publicUrl: PUBLIC,
+    backends: [{ name: 'crm', url: url }],
+    incomingAuth: {
+      type: 'oidc',
+      oidc: { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true },
+    },
+    outgoingAuth,
+  })
+  return { provider, gateway }
+}
+
+const exchangeAt = (server: TokenServer): JsonObject => ({
+  type: 'token_exchange',
+  tokenExchange: { tokenUrl: server.url, clientId: 'gateway', clientSecret: SECRET, audience: 'crm' },
+})
+
 test.each(['legacy', 'modern'] as const)('a token of its own for a %s backend, asked for once', async (era) => {
   const server = await tokenServer(() => bearer('machine-token'))
   const backend = await tokenBackend({ era, userOf: (token) => (token === 'machine-token' ? 'machine' : undefined) })
@@ -90,9 +112,6 @@ test('a token endpoint that refuses costs its backend only, and says why without
 })
 
 test('each caller is shown as themselves, and never with the token that came in', async () => {
-  const provider = await startProvider()
-  open.push(() => provider.close())
-  provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   const server = await tokenServer(({ form }) =>
     form['grant_type'] === 'client_credentials'
       ? bearer('machine-token')
@@ -102,21 +121,8 @@ test('each caller is shown as themselves, and never with the token that came in'
     era: 'legacy',
     userOf: (token) => (token === 'machine-token' ? 'machine' : /^for-(\w+)$/.exec(token)?.[1]),
   })
-  const gateway = await gatewayFor({
-    publicUrl: PUBLIC,
-    backends: [{ name: 'crm', url: backend.url }],
-    incomingAuth: {
-      type: 'oidc',
-      oidc: { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true },
-    },
-    outgoingAuth: {
-      backends: {
-        crm: {
-          type: 'token_exchange',
-          tokenExchange: { tokenUrl: server.url, clientId: 'gateway', clientSecret: SECRET, audience: 'crm' },
-        },
-      },
-    },
+  const { provider, gateway } = await signedInGateway(backend.url, {
+    backends: { crm: exchangeAt(server) },
   })
   const inbound: string[] = []
   for (const user of ['alice', 'bob']) {
@@ -141,19 +147,10 @@ test('each caller is shown as themselves, and never with the token that came in'
 })
 
 test('calls at once of many users come each with their own token', async () => {
-  const provider = await startProvider()
-  open.push(() => provider.close())
-  provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   const server = await tokenServer(({ form }) => bearer(`for-${subjectOf(form['subject_token'] ?? '')}`))
   const backend = await tokenBackend({ era: 'modern', userOf: (token) => /^for-(\w+)$/.exec(token)?.[1] })
-  const gateway = await gatewayFor({
-    publicUrl: PUBLIC,
-    backends: [{ name: 'crm', url: backend.url }],
-    incomingAuth: {
-      type: 'oidc',
-      oidc: { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true },
-    },
-    outgoingAuth: { default: { type: 'token_exchange', tokenExchange: { tokenUrl: server.url } } },
+  const { provider, gateway } = await signedInGateway(backend.url, {
+    default: { type: 'token_exchange', tokenExchange: { tokenUrl: server.url } },
   })
   const users = Array.from({ length: 20 }, (_, n) => `user${n}`)
   const answers = await Promise.all(
@@ -170,9 +167,6 @@ test('calls at once of many users come each with their own token', async () => {
 })
 
 test('an exchange that fails is named where its user and its operator look', async () => {
-  const provider = await startProvider()
-  open.push(() => provider.close())
-  provider.resources.set(PUBLIC, { format: 'jwt', scope: 'mcp' })
   let works = false
   const server = await tokenServer(({ form }) =>
     works || form['grant_type'] === 'client_credentials'
@@ -180,21 +174,8 @@ test('an exchange that fails is named where its user and its operator look', asy
       : { status: 401, body: { error: 'invalid_client' } },
   )
   const backend = await tokenBackend({ era: 'legacy', userOf: (token) => /^for-(\w+)$/.exec(token)?.[1] })
-  const gateway = await gatewayFor({
-    publicUrl: PUBLIC,
-    backends: [{ name: 'crm', url: backend.url }],
-    incomingAuth: {
-      type: 'oidc',
-      oidc: { issuer: provider.issuer, insecureAllowHttp: true, jwksAllowPrivateIp: true },
-    },
-    outgoingAuth: {
-      backends: {
-        crm: {
-          type: 'token_exchange',
-          tokenExchange: { tokenUrl: server.url, clientId: 'gateway', clientSecret: SECRET, audience: 'crm' },
-        },
-      },
-    },
+  const { provider, gateway } = await signedInGateway(backend.url, {
+    backends: { crm: exchangeAt(server) },
   })
   const health = async () => {
     const answer = await fetch(gateway.url.replace('/mcp', '/status'))

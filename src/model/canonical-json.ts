@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonValue } from '../../model/json.ts'
+import type { JsonObject, JsonValue } from './json.ts'
 
 /**
  * One text for every JSON value, whatever the order of its keys: no spaces, keys sorted by UTF-16 units, everything else as

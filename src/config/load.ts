@@ -12,6 +12,7 @@ import { namedFiles } from './named-files.ts'
 import { parseDocument, wholeFile } from './parse/document.ts'
 import { get, type Located, type LocatedMap, type Position, positionOf, type Step } from './positions.ts'
 import { readClientFile } from './read/client-file.ts'
+import { respellCompositeTools } from './read/composite-tools.ts'
 import type { Withheld } from './read/contribution.ts'
 import {
   applyToolConfigs,
@@ -169,6 +170,7 @@ function assemble(
   faults.push(...merged.faults)
   applyToolConfigs(merged.tree, manifests, fromManifests?.members ?? [])
   resolveCompositeTools(merged.tree, manifests)
+  faults.push(...respellCompositeTools(merged.tree))
   const discovered = get(merged.tree, 'backends') === undefined && get(merged.tree, 'groupRef') !== undefined
   const incomplete = fromManifests === undefined && manifests.objects.length > 0
   return { tree: merged.tree, names: discovered || incomplete ? undefined : backendNamesIn(merged.tree) }

@@ -45,7 +45,8 @@ const stepSchema = z.strictObject({
     .optional()
     .describe('Running the step twice does no more than running it once. Default: false.'),
   message: z.string().optional().describe('Question to the user, with type elicitation.'),
-  schema: anyMap().optional().describe('JSON Schema of the answer, with type elicitation.'),
+  schema: anyMap().optional().describe('JSON Schema of the answer, with type elicitation. Default: a text `response`.'),
+  url: z.string().optional().describe('Address for the user to open instead of a form, with type elicitation.'),
   onDecline: afterQuestionSchema.optional().describe('When the user declines. Default: abort.'),
   onCancel: afterQuestionSchema.optional().describe('When the user cancels. Default: abort.'),
   collection: z.string().optional().describe('Template that gives a list, with type forEach.'),
@@ -55,7 +56,9 @@ const stepSchema = z.strictObject({
   get step() {
     return stepSchema.optional().describe('The step that is repeated, with type forEach.')
   },
-  outputMapping: anyMap().optional().describe('Names for parts of the output.'),
+  outputMapping: anyMap()
+    .optional()
+    .describe('Names under `vars` for parts of the output: paths into it, or templates.'),
 })
 
 export const compositeToolSchema = z.strictObject({

@@ -1,0 +1,145 @@
+import { type Fault, fileError, warning } from '../faults.ts'
+import {
+  asMap,
+  getItems,
+  getMap,
+  getString,
+  list,
+  type Located,
+  type LocatedEntry,
+  type LocatedMap,
+  map,
+  put,
+  scalar,
+} from '../positions.ts'
+import { compositeToolSchema } from '../schema/composite.ts'
+import { insideOf, shapeFor } from './schema-walk.ts'
+
+/** Values that earlier documents write, and what they are today. */
+const STEP_TYPES: Readonly<Record<string, string>> = { tool_call: 'tool' }
+const FAILURE_MODES: Readonly<Record<string, string>> = { best_effort: 'continue' }
+
+/** `dependsOn` is spelt `depends_on` in files and documents of v0.6, and `dependson` by its operator. */
+const fold = (key: string): string => key.replaceAll('_', '').toLowerCase()
+
+/**
+ * Puts the composite tools of all dialects into the spelling of the schema: keys and values that earlier releases and
+ * their documents wrote. Unknown keys stay, so that they are refused where they stand.
+ */
+export function respellCompositeTools(tree: LocatedMap): Fault[] {
+  const entry = tree.entries.get('compositeTools')
+  if (entry?.value.kind !== 'list') return []
+  const faults: Fault[] = []
+  const tools = entry.value.items.map((item) => {
+    if (item.kind !== 'map') return item
+    const tool = respell(item, compositeToolSchema, faults) as LocatedMap
+    respellParameters(tool)
+    respellValue(tool, 'failureMode', FAILURE_MODES, faults)
+    for (const step of getItems(tool, 'steps')) if (step.kind === 'map') respellStep(step, faults)
+    return tool
+  })
+  put(tree, 'compositeTools', list(tools, entry.value.at), entry.at)
+  return faults
+}
+
+function respell(node: Located, schema: unknown, faults: Fault[]): Located {
+  if (schema === undefined || node.kind === 'scalar') return node
+  if (node.kind === 'list') {
+    const inner = insideOf(schema, 'list')
+    return list(
+      node.items.map((item) => respell(item, inner, faults)),
+      node.at,
+    )
+  }
+  const shape = shapeFor(schema)
+  const result = map(node.at)
+  const inner = insideOf(schema, 'map')
+  const names = new Map(Object.keys(shape ?? {}).map((key) => [fold(key), key]))
+  for (const [key, entry] of node.entries) {
+    const name = shape && !Object.hasOwn(shape, key) ? (names.get(fold(key)) ?? key) : key
+    if (name !== key && (node.entries.has(name) || result.entries.has(name))) {
+      faults.push(
+        fileError(entry.at, `"${key}" is another spelling of "${name}", which stands here already`, 'keep one'),
+      )
+    } else put(result, name, respell(entry.value, shape ? shape[name] : inner, faults), entry.at)
+  }
+  return result
+}
+
+function respellStep(step: LocatedMap, faults: Fault[]): void {
+  respellValue(step, 'type', STEP_TYPES, faults)
+  if (getString(step, 'type') === 'elicitation') respellQuestion(step)
+  const inner = getMap(step, 'step')
+  if (inner) respellStep(inner, faults)
+}
+
+function respellValue(node: LocatedMap, key: string, values: Readonly<Record<string, string>>, faults: Fault[]): void {
+  const entry = node.entries.get(key)
+  const text = getString(node, key)
+  const value = text !== undefined && Object.hasOwn(values, text) ? values[text] : undefined
+  if (!entry || value === undefined) return
+  faults.push(warning(entry.value.at, `${key} "${text}" is read as "${value}"`, `write "${value}"`))
+  put(node, key, scalar(value, entry.value.at), entry.at)
+}
+
+/** The first drafts put the question and its form among the arguments. */
+const QUESTION_ARGUMENTS: Readonly<Record<string, 'message' | 'schema'>> = {
+  prompt: 'message',
+  message: 'message',
+  schema: 'schema',
+}
+
+function respellQuestion(step: LocatedMap): void {
+  const args = getMap(step, 'arguments')
+  if (!args) return
+  const rest = map(args.at, args.entries)
+  for (const [name, key] of Object.entries(QUESTION_ARGUMENTS)) {
+    const entry = rest.entries.get(name)
+    if (!entry || step.entries.has(key)) continue
+    put(step, key, entry.value, entry.at)
+    rest.entries.delete(name)
+  }
+  if (rest.entries.size === 0) step.entries.delete('arguments')
+  else put(step, 'arguments', rest, step.entries.get('arguments')?.at)
+}
+
+/**
+ * `parameters` of the first releases is no JSON Schema but a map from names to `{type, description, required, default}`,
+ * whose defaults are texts.
+ */
+function respellParameters(tool: LocatedMap): void {
+  const entry = tool.entries.get('parameters')
+  const parameters = asMap(entry?.value)
+  if (!entry || !parameters || parameters.entries.size === 0 || !isSpecMap(parameters)) return
+  const properties = map(parameters.at)
+  const required: Located[] = []
+  for (const [name, { at, value }] of parameters.entries) {
+    const spec = map(value.at, asMap(value)?.entries ?? [])
+    if (plainOf(spec.entries.get('required')) === true) required.push(scalar(name, at))
+    spec.entries.delete('required')
+    const fallback = spec.entries.get('default')
+    const typed = fallback && typedDefault(fallback, getString(spec, 'type'))
+    if (fallback && typed) put(spec, 'default', typed, fallback.at)
+    put(properties, name, spec, at)
+  }
+  const schema = map(parameters.at)
+  put(schema, 'type', scalar('object', parameters.at))
+  put(schema, 'properties', properties)
+  if (required.length > 0) put(schema, 'required', list(required, parameters.at))
+  put(tool, 'parameters', schema, entry.at)
+}
+
+/** Every entry is a map with a type of its own; a JSON Schema has a text there, or no such thing at all. */
+const isSpecMap = (parameters: LocatedMap): boolean =>
+  [...parameters.entries.values()].every(({ value }) => getString(value, 'type') !== undefined)
+
+const plainOf = (entry: LocatedEntry | undefined): unknown =>
+  entry?.value.kind === 'scalar' ? entry.value.value : undefined
+
+function typedDefault({ value }: LocatedEntry, type: string | undefined): Located | undefined {
+  if (value.kind !== 'scalar' || typeof value.value !== 'string') return undefined
+  const text = value.value
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return scalar(text === 'true', value.at)
+  const isNumber = (type === 'integer' || type === 'number') && /^-?[0-9]+(?:\.[0-9]+)?$/u.test(text)
+  return isNumber ? scalar(Number(text), value.at) : undefined
+}

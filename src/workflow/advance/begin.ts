@@ -1,0 +1,100 @@
+import type { PlannedLoop, PlannedNested, PlannedQuestion, PlannedStep, PlannedTool } from '../plan.ts'
+import { type LoopState, openBody, type StepState } from '../run-state.ts'
+import { withLoop } from './conclude.ts'
+import { begun, failed, skipped } from './outcome.ts'
+import { afterOf, evaluate } from './scope.ts'
+import { idempotencyKey, type Site, type Turn } from './turn.ts'
+
+/** A step whose dependencies have ended: it is skipped, or its first attempt begins. */
+export function begin(turn: Turn, site: Site, planned: PlannedStep): StepState {
+  if (!site.item && isBlocked(site)) return skipped(turn, planned, true)
+  if (site.skipping) return skipped(turn, planned, false)
+  const step = begun(turn)
+  if (planned.condition) {
+    const condition = evaluate(turn, site, planned.condition, turn.at)
+    if ('fault' in condition) {
+      return seesNothing(site) ? skipped(turn, planned, false) : faulty(turn, site, planned, step, condition.fault)
+    }
+    if (!condition.value) return skipped(turn, planned, false)
+  }
+  return perform(turn, site, planned, step)
+}
+
+/** Comes after a step that failed, and over which the run may not go on. */
+const isBlocked = (site: Site): boolean => afterOf(site).some((place) => site.body.steps[place]?.blocks)
+
+/** Comes after a step that was skipped and has no output: a condition over that is false. */
+const seesNothing = (site: Site): boolean =>
+  afterOf(site).some((place) => {
+    const step = site.body.steps[place]
+    return step?.status === 'skipped' && step.output === undefined
+  })
+
+/** `step`: as its attempt begins. */
+export function perform(turn: Turn, site: Site, planned: PlannedStep, step: StepState): StepState {
+  switch (planned.kind) {
+    case 'tool':
+      return call(turn, site, planned, step)
+    case 'question':
+      return open(turn, site, planned, step)
+    case 'workflow':
+      return openNested(turn, site, planned, step)
+    case 'forEach':
+      return openLoop(turn, site, planned, step)
+  }
+}
+
+function call(turn: Turn, site: Site, planned: PlannedTool, step: StepState): StepState {
+  const made = evaluate(turn, site, planned.arguments, step.startedAt)
+  if ('fault' in made) return faulty(turn, site, planned, step, made.fault)
+  const { path, label } = site
+  turn.commands.push({
+    type: 'call',
+    path,
+    attempt: step.attempt,
+    step: label,
+    tool: planned.tool,
+    arguments: made.value,
+    idempotencyKey: idempotencyKey(turn.run.id, path),
+    timeoutMs: planned.timeoutMs,
+  })
+  return step
+}
+
+function open(turn: Turn, site: Site, planned: PlannedQuestion, step: StepState): StepState {
+  const question = evaluate(turn, site, planned.ask, step.startedAt)
+  if ('fault' in question) return faulty(turn, site, planned, step, question.fault)
+  const { path, label } = site
+  const id = `${path.join('.')}@${turn.run.revision + 1}`
+  turn.opened.push({ id, path, step: label, question: question.value })
+  return { ...step, status: 'waiting' }
+}
+
+function openNested(turn: Turn, site: Site, planned: PlannedNested, step: StepState): StepState {
+  const params = evaluate(turn, site, planned.arguments, step.startedAt)
+  if ('fault' in params) return faulty(turn, site, planned, step, params.fault)
+  const deadlineMs = turn.activeMs + limitOf(planned)
+  return { ...step, deadlineMs, body: openBody(planned.plan, params.value, turn.at) }
+}
+
+function openLoop(turn: Turn, site: Site, planned: PlannedLoop, step: StepState): StepState {
+  const items = evaluate(turn, site, planned.collection, step.startedAt)
+  if ('fault' in items) return faulty(turn, site, planned, step, items.fault)
+  const { length } = items.value
+  if (length > planned.maxIterations) {
+    const fault = `The collection has ${length} items, more than ${planned.maxIterations}`
+    return faulty(turn, site, planned, step, fault)
+  }
+  const deadlineMs = turn.activeMs + limitOf(planned)
+  const loop: LoopState = { items: items.value, iterations: [], live: [], slots: 0 }
+  return withLoop(turn, site, planned, { ...step, deadlineMs }, loop)
+}
+
+function faulty(turn: Turn, site: Site, planned: PlannedStep, step: StepState, message: string): StepState {
+  return failed(turn, site, planned, step, { message, kind: 'template' })
+}
+
+/** The longest time, active, for one attempt of a loop or a nested run. */
+export function limitOf(planned: PlannedStep): number {
+  return planned.kind === 'workflow' ? Math.min(planned.timeoutMs, planned.plan.timeoutMs) : planned.timeoutMs
+}

@@ -1,0 +1,55 @@
+import type { JsonObject, JsonValue } from '../../model/json.ts'
+import type { Answer, CallFailure, OpenQuestion, Outcome, Path } from '../run-state.ts'
+
+/** What has happened, `at` milliseconds since the epoch. One that means nothing in the state of the run changes nothing. */
+export type Event = { readonly at: number } & (
+  | { readonly type: 'start' }
+  | ({ readonly type: 'ended' } & Attempt & CallEnd)
+  /** The call waits for the user to answer its backend; nothing else of it goes on. `resumed`: it goes on. */
+  | ({ readonly type: 'parked' | 'resumed' } & Attempt)
+  /** Those that came together: the first of a question counts. */
+  | { readonly type: 'answered'; readonly answers: readonly Reply[] }
+  /** The time of the last `wake` has come. */
+  | { readonly type: 'woken' }
+  /** Whoever performed the commands is no more, and what it had not confirmed is not known. */
+  | { readonly type: 'restart' }
+  /** `cancelled`: the caller wants it no more. `interrupted`: the caller is gone. `failed`: it cannot go on. */
+  | { readonly type: 'stop'; readonly as: 'cancelled' | 'interrupted' | 'failed'; readonly message: string }
+)
+
+interface Attempt {
+  readonly path: Path
+  readonly attempt: number
+}
+
+type CallEnd =
+  | { readonly result: { readonly output: JsonValue; readonly content?: JsonValue } }
+  | { readonly failure: CallFailure }
+
+export interface Reply {
+  readonly question: string
+  readonly action: Answer
+  readonly content?: JsonObject
+}
+
+/** What is to be done once the run is stored. */
+export type Command =
+  | CallCommand
+  /** The call, or the question that the user sees, is of no use any more. */
+  | ({ readonly type: 'cancel'; readonly question?: string } & Attempt)
+  /** Nothing goes on until the user has answered: all that is open, whether asked before or not. */
+  | { readonly type: 'ask'; readonly questions: readonly OpenQuestion[]; readonly parked: readonly Path[] }
+  /** Takes the place of the last one. */
+  | { readonly type: 'wake'; readonly at: number }
+  | { readonly type: 'finish'; readonly outcome: Outcome }
+
+export interface CallCommand extends Attempt {
+  readonly type: 'call'
+  /** Its id in words, such as `deploy[2].push`. */
+  readonly step: string
+  readonly tool: string
+  readonly arguments: JsonObject
+  /** The same for all attempts. */
+  readonly idempotencyKey: string
+  readonly timeoutMs: number
+}

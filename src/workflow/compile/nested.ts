@@ -1,0 +1,74 @@
+import { suggest } from '../../config/nearest.ts'
+import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { EvaluationError, type Plan } from '../plan.ts'
+import { applyDefaults } from '../schema/defaults.ts'
+import { validateOutput } from '../schema/validate.ts'
+import type { Path } from './faults.ts'
+import type { Reading } from './reading.ts'
+import type { World } from './world.ts'
+
+export interface Nested {
+  readonly plan: Plan
+  readonly inputSchema: JsonObject
+  readonly outputSchema?: JsonObject
+  /** The parameters that a call gives it: defaults filled in, checked. Throws `EvaluationError`. */
+  readonly params: (args: JsonObject) => JsonObject
+}
+
+/** The plan of a workflow that is a step of another one; undefined after a fault. */
+export function readNested(name: string, path: Path, reading: Reading): Nested | undefined {
+  const { world, ledger, chain } = reading
+  const definition = world.workflow(name)
+  if (!definition) {
+    const isTool = typeof world.tool(name) !== 'string'
+    const hint = isTool ? `"${name}" is a tool: write type: tool and tool: ${name}` : suggest(name, world.workflows())
+    ledger.error({ path }, `there is no composite tool "${name}"`, hint)
+    return undefined
+  }
+  const circle = circleFrom(name, chain, world, new Set())
+  if (circle) {
+    const all = circle.map((one) => `"${one}"`).join(' -> ')
+    ledger.error({ path }, `a workflow cannot run itself: ${all}`)
+    return undefined
+  }
+  if (chain.length >= world.limits.depth) {
+    ledger.error({ path }, `workflows are nested more than ${world.limits.depth} deep`)
+    return undefined
+  }
+  const { plan, faults, needs, inputSchema, outputSchema } = reading.compile(definition, [...chain, name])
+  for (const need of needs) reading.needs.add(need)
+  if (plan) {
+    const validate = validateOutput(inputSchema)
+    const params = (args: JsonObject): JsonObject => {
+      const filled = applyDefaults(inputSchema, args)
+      const problem = validate(filled)
+      if (problem === undefined) return filled
+      throw new EvaluationError(`the arguments are not what "${name}" asks for: ${problem}`)
+    }
+    return { plan, inputSchema, ...(outputSchema ? { outputSchema } : {}), params }
+  }
+  const first = faults.find((fault) => fault.severity === 'error')
+  ledger.error({ path }, `the composite tool "${name}" has faults of its own`, first?.message)
+  return undefined
+}
+
+/** The circle of workflows that running `name` would close; `seen` leads to none. */
+function circleFrom(
+  name: string,
+  chain: readonly string[],
+  world: World,
+  seen: Set<string>,
+): readonly string[] | undefined {
+  if (chain.includes(name)) return [...chain.slice(chain.indexOf(name)), name]
+  if (seen.has(name)) return undefined
+  for (const callee of calleesOf(world.workflow(name))) {
+    const circle = circleFrom(callee, [...chain, name], world, seen)
+    if (circle) return circle
+  }
+  seen.add(name)
+  return undefined
+}
+
+const calleesOf = (definition: AuthoredCompositeTool | undefined): string[] =>
+  (definition?.steps ?? []).flatMap((step) => [step, step.step].flatMap((one) => one?.workflow ?? []))

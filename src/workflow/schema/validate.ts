@@ -1,0 +1,85 @@
+import { createContext, Script } from 'node:vm'
+import { Ajv, type Options, type ValidateFunction } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
+import { own } from './node.ts'
+
+/** What is wrong with a value; undefined when nothing is. */
+export type Validate = (value: JsonValue) => string | undefined
+
+const PATTERN_MS = 50
+const MAX_PATTERN_TEXT = 100_000
+const TOLD = 3
+
+const script = new Script('pattern.test(text)')
+
+/** A pattern may come from a stranger: it runs apart, for a bounded time. What takes longer does not match. */
+function boundedPattern(source: string, flags: string): { test: (text: string) => boolean } {
+  const context = createContext({ pattern: new RegExp(source, flags), text: '' })
+  const test = (text: string): boolean => {
+    if (text.length > MAX_PATTERN_TEXT) return false
+    context['text'] = text
+    try {
+      return script.runInContext(context, { timeout: PATTERN_MS }) === true
+    } catch {
+      return false
+    }
+  }
+  return { test }
+}
+boundedPattern.code = 'new RegExp'
+
+const OPTIONS: Options = {
+  strict: false,
+  logger: false,
+  validateSchema: false,
+  validateFormats: false,
+  // What compiled schemas call themselves must not reach the next one.
+  addUsedSchema: false,
+  code: { regExp: boundedPattern },
+}
+
+const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-0[4-7]\/schema#?$/u
+
+let modern: Ajv2020 | undefined
+let draft07: Ajv | undefined
+
+/**
+ * A validator of a schema: draft-07 where it says so, else 2020-12. Compiled once; no other document is ever fetched.
+ * Throws when the schema cannot be compiled.
+ */
+export function validator(schema: JsonObject): Validate {
+  const named = own(schema, '$schema')
+  const ajv =
+    typeof named === 'string' && DRAFT_07.test(named)
+      ? (draft07 ??= new Ajv(OPTIONS))
+      : (modern ??= new Ajv2020(OPTIONS))
+  const { $schema: _, $id: __, ...plain } = schema
+  const validate: ValidateFunction = ajv.compile(plain)
+  ajv.removeSchema(plain)
+  return (value) => (validate(value) ? undefined : explain(validate))
+}
+
+function explain({ errors }: ValidateFunction): string {
+  const told = (errors ?? []).slice(0, TOLD).map(({ instancePath, message, params }) => {
+    const extra =
+      isObject(params) && typeof params['additionalProperty'] === 'string' ? ` (${params['additionalProperty']})` : ''
+    return `${instancePath === '' ? 'the value' : instancePath.slice(1).replaceAll('/', '.')} ${message ?? 'is wrong'}${extra}`
+  })
+  return told.join('; ')
+}
+
+/** Checks values against a schema that is compiled at the first use. One that cannot be compiled fits no value. */
+export function validateOutput(schema: JsonObject): Validate {
+  let validate: Validate | undefined
+  return (value) => (validate ??= compiled(schema))(value)
+}
+
+function compiled(schema: JsonObject): Validate {
+  try {
+    return validator(schema)
+  } catch (problem) {
+    const message = `the schema cannot be used: ${problem instanceof Error ? problem.message : String(problem)}`
+    return () => message
+  }
+}

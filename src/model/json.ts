@@ -4,6 +4,14 @@ export interface JsonObject {
   [key: string]: JsonValue | undefined
 }
 
+declare global {
+  interface JSON {
+    /** ECMAScript 2026; the compiler's library does not have them yet. */
+    rawJSON(text: string): JsonValue
+    isRawJSON(value: unknown): value is { rawJSON: string }
+  }
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

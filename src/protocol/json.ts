@@ -1,13 +1,6 @@
 import type { JsonValue } from '../model/json.ts'
 import { isExact } from './exact-number.ts'
 
-declare global {
-  interface JSON {
-    rawJSON(text: string): JsonValue
-    isRawJSON(value: unknown): boolean
-  }
-}
-
 const parse = JSON.parse as (text: string) => JsonValue
 
 /** Only a text that holds sixteen digits in a row of number characters, or an exponent, can hold an inexact number. */

@@ -4,13 +4,6 @@ import type { Kind } from './infer.ts'
 
 export type Attributes = Record<string, CedarValueJson>
 
-declare global {
-  interface JSON {
-    /** ECMAScript 2026; the compiler's library does not have it yet. */
-    isRawJSON(value: unknown): value is { rawJSON: string }
-  }
-}
-
 /** What Cedar's decimal holds: four digits after the point at most. */
 const DECIMAL = /^-?\d{1,15}(?:\.\d{1,4})?$/u
 const INTEGER = /^-?(?:0|[1-9]\d{0,18})$/u

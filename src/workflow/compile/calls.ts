@@ -1,4 +1,4 @@
-import { suggest } from '../../config/nearest.ts'
+import { suggest } from '../../model/nearest.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { PlannedNested, PlannedTool } from '../plan.ts'
 import { checkArguments } from '../schema/literals.ts'

@@ -1,4 +1,4 @@
-import { suggest } from '../../config/nearest.ts'
+import { suggest } from '../../model/nearest.ts'
 import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
 import { isObject, type JsonObject } from '../../model/json.ts'
 import type { Evaluate, Plan } from '../plan.ts'

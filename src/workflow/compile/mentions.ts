@@ -1,4 +1,4 @@
-import { didYouMean, suggest } from '../../config/nearest.ts'
+import { didYouMean, suggest } from '../../model/nearest.ts'
 import type { Mention } from '../template/mentions.ts'
 import type { Draft } from './draft.ts'
 import type { Place } from './faults.ts'

@@ -1,4 +1,4 @@
-import { suggest } from '../../config/nearest.ts'
+import { suggest } from '../../model/nearest.ts'
 import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
 import type { Scope } from '../plan.ts'
 import type { Path } from './faults.ts'

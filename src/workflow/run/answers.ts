@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 
+import { canonicalJson } from '../../model/canonical-json.ts'
 import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { Reply } from '../advance/event.ts'
 import { type AskedQuestion, EngineError, type Ports } from './ports.ts'
@@ -49,15 +50,4 @@ export function toReply(question: string, { action, content }: JsonObject): Repl
   return { question, action, ...(isObject(content) && { content }) }
 }
 
-export const digest = (answer: JsonValue): string => hash('sha256', canonical(answer), 'base64url')
-
-/** The same text for the same value, whatever the order of its members. */
-function canonical(value: JsonValue | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
-  if (!isObject(value) || JSON.isRawJSON(value)) return JSON.stringify(value) ?? 'null'
-  const members = Object.keys(value).filter((key) => value[key] !== undefined)
-  return `{${members
-    .toSorted()
-    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)
-    .join()}}`
-}
+export const digest = (answer: JsonValue): string => hash('sha256', canonicalJson(answer), 'base64url')

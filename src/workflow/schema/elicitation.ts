@@ -1,4 +1,4 @@
-import { suggest } from '../../config/nearest.ts'
+import { suggest } from '../../model/nearest.ts'
 import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { SchemaFault } from './literals.ts'
 import { own } from './node.ts'

@@ -1,4 +1,4 @@
-import { didYouMean, suggest } from '../../config/nearest.ts'
+import { didYouMean, suggest } from '../../model/nearest.ts'
 import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import { convertExactly } from './convert.ts'
 import {

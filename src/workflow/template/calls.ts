@@ -2,7 +2,7 @@ import type { JsonValue } from '../../model/json.ts'
 import { refuse } from './fault.ts'
 import { HELPER_NAMES, HELPERS, MANY } from './helpers.ts'
 import { misfit } from './kinds.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../model/nearest.ts'
 import {
   type Base,
   type Call,

@@ -3,7 +3,7 @@ import { call, literal, path, toKey } from './calls.ts'
 import { refuse } from './fault.ts'
 import { type Hash, type Location, parseBlock, type ParserError, type PathWord, type Word } from './handlebars-ast.ts'
 import { HELPERS } from './helpers.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../model/nearest.ts'
 import type { Action } from './scan.ts'
 import type { Base, Expression, Key, LoopSlots } from './tree.ts'
 

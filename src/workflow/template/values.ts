@@ -1,14 +1,7 @@
 import { isObject, type JsonValue } from '../../model/json.ts'
 import { TemplateError } from './fault.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../model/nearest.ts'
 import type { Key } from './tree.ts'
-
-declare global {
-  interface JSON {
-    rawJSON(text: string): JsonValue
-    isRawJSON(value: unknown): boolean
-  }
-}
 
 const ABSENT = Symbol('absent')
 

@@ -16,12 +16,17 @@ const FLOORS: Record<string, { rooms: string[]; types?: string[]; packages: stri
     types: ['config'],
     packages: ['jose', 'oauth4webapi', '@cedar-policy/cedar-wasm', 'node:https'],
   },
+  workflow: {
+    rooms: ['model', 'telemetry'],
+    types: ['config'],
+    packages: ['@handlebars/parser', 'ajv', 'node:sqlite'],
+  },
   gateway: {
-    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth'],
+    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth', 'workflow'],
     packages: ['node:https'],
   },
   cli: {
-    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth', 'gateway'],
+    rooms: ['model', 'protocol', 'config', 'telemetry', 'backends', 'aggregation', 'auth', 'workflow', 'gateway'],
     packages: [],
   },
 }

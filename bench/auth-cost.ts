@@ -29,7 +29,7 @@ import {
   type Outcome,
 } from '../src/model/call.ts'
 import { Cancellation } from '../src/model/cancellation.ts'
-import type { Catalogue, Entry } from '../src/model/catalogue.ts'
+import type { Catalogue, BackendEntry } from '../src/model/catalogue.ts'
 import type { Credential } from '../src/model/credential.ts'
 import type { BackendId, NativeName, ShownName } from '../src/model/ids.ts'
 import type { Issuer as TrustedIssuer } from '../src/model/issuer.ts'
@@ -87,7 +87,7 @@ function threadMs(): number {
   return (user + system) / 1000
 }
 
-const entryOf = (shown: string, backend: string, hints: Record<string, boolean> = {}): Entry => ({
+const entryOf = (shown: string, backend: string, hints: Record<string, boolean> = {}): BackendEntry => ({
   shown: shown as ShownName,
   route: { kind: 'backend', backend: backend as BackendId, native: shown as NativeName },
   visibility: 'listed',
@@ -110,9 +110,9 @@ const PARTS: Pick<Core, 'catalogue' | 'watch' | 'watchTasks' | 'follow'> = {
 }
 
 /** A call as the gateway composes it, with nothing behind the decision. */
-async function guardedCore(entry: Entry, policies: readonly string[]): Promise<Core> {
+async function guardedCore(entry: BackendEntry, policies: readonly string[]): Promise<Core> {
   const gate = new PolicyGate(await policiesOf(policies), new Telemetry())
-  const entries = new Map<string, Entry>([[entry.shown, entry]])
+  const entries = new Map<string, BackendEntry>([[entry.shown, entry]])
   const find = (call: Call) => (call.kind === 'tool' ? entries.get(call.name) : undefined)
   const bucket = { maxTokens: 1_000_000_000, refillMs: 1_000 }
   const both = { shared: bucket, perUser: bucket }
@@ -179,14 +179,14 @@ async function costOf(
 
 /** A thousand tools, of which every other says that it only reads. */
 function largeCatalogue(): Catalogue {
-  const tools = new Map<string, Entry>()
+  const tools = new Map<string, BackendEntry>()
   for (let backend = 0; backend < LARGE.backends; backend++) {
     for (let tool = 0; tool < LARGE.toolsEach; tool++) {
       const name = toolName(backend, tool)
       tools.set(name, entryOf(name, `b${backend}`, { readOnlyHint: tool % 2 === 0, destructiveHint: tool % 7 === 0 }))
     }
   }
-  const none = new Map<string, Entry>()
+  const none = new Map<string, BackendEntry>()
   return { version: 1, tools, prompts: none, resources: none, templates: none, conflicts: [], notes: [] }
 }
 

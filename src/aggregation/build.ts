@@ -1,4 +1,4 @@
-import type { Catalogue, Conflict, Entry, ListKind } from '../model/catalogue.ts'
+import type { BackendEntry, Conflict, ListKind, Merged } from '../model/catalogue.ts'
 import type { NativeName, ShownName } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { AggregationSettings } from '../model/settings.ts'
@@ -14,6 +14,8 @@ import { settle, wishesOf } from './settle.ts'
 
 export type { Contribution } from './contribution.ts'
 
+const NOTHING: ReadonlySet<string> = new Set()
+
 /**
  * Merges what the backends offer into one catalogue (contract 4). Contributions come in configured order: that is the listing
  * order. `claims` are the shown names already settled. The same inputs give the same catalogue; nothing is thrown, whatever the
@@ -24,22 +26,25 @@ export function buildCatalogue(
   settings: AggregationSettings,
   claims: Claims,
   version: number,
-): Catalogue {
+  /** Names that composite tools have: no tool of a backend is shown under them. */
+  reserved: ReadonlySet<string> = NOTHING,
+): Merged {
   const conflicts: Conflict[] = []
   const notes: string[] = []
 
-  const merge = (list: ListKind): ReadonlyMap<string, Entry> => {
+  const merge = (list: ListKind): ReadonlyMap<string, BackendEntry> => {
     const kind: Kind = KINDS[list]
     const field = collect(kind, contributions, settings, claims, notes)
     const strategy = strategyOf(kind, settings, contributions.length)
     const { verdicts, clashes } = judge(kind, field, strategy, settings)
     const { wishes, settled } = wishesOf(kind, field, verdicts, strategy.forms, settings.prefixFormat)
-    const names = settle(kind, wishes, settled, field.held)
-    const told = report(kind, clashes, wishes, names)
+    const taken = list === 'tools' ? reserved : NOTHING
+    const names = settle(kind, wishes, settled, field.held, taken)
+    const told = report(kind, clashes, wishes, names, taken)
     conflicts.push(...told.conflicts)
     notes.push(...told.notes)
 
-    const entries = new Map<string, Entry>()
+    const entries = new Map<string, BackendEntry>()
     for (const candidate of field.candidates) {
       const shown = names.get(candidate)
       if (shown === undefined || candidate.definition === undefined) continue

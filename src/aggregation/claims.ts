@@ -35,6 +35,7 @@ export function claimsOf(
   const present = new Set<BackendId>()
   const add = (kind: Kind, entries: ReadonlyMap<string, Entry>) => {
     for (const [name, { route }] of entries) {
+      if (route.kind !== 'backend') continue
       claims.set(claimKey(kind, name), { backend: route.backend, native: route.native })
       present.add(route.backend)
     }

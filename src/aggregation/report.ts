@@ -17,6 +17,8 @@ export function report(
   clashes: readonly Clash[],
   wishes: readonly Wish[],
   names: ReadonlyMap<Candidate, string>,
+  /** What composite tools are called. */
+  reserved: ReadonlySet<string>,
 ): Report {
   const conflicts: Conflict[] = []
   const explained = new Map<Candidate, string>()
@@ -34,7 +36,8 @@ export function report(
   const visible = wishes.filter(({ candidate }) => candidate.visibility !== 'hidden')
   for (const [name, group] of Map.groupBy(visible, ({ guarded }) => guarded)) {
     const contenders = group.map(({ candidate }) => candidate)
-    if (contenders.length > 1) add(name, contenders, `they come out alike, so only one is ${quote(name)}`)
+    if (reserved.has(name)) add(name, contenders, `a composite tool is called ${quote(name)}`)
+    else if (contenders.length > 1) add(name, contenders, `they come out alike, so only one is ${quote(name)}`)
   }
   const notes = wishes.flatMap(({ candidate, raw, guarded }) => {
     const name = names.get(candidate)

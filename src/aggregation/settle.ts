@@ -60,9 +60,11 @@ export function settle(
   wishes: readonly Wish[],
   settled: ReadonlyMap<Candidate, string>,
   held: Field['held'],
+  /** Names that nobody gets. */
+  reserved: ReadonlySet<string>,
 ): ReadonlyMap<Candidate, string> {
   const names = new Map<Candidate, string>()
-  const taken = new Set<string>()
+  const taken = new Set(reserved)
   const take = ({ candidate }: Wish, name: string): boolean => {
     if (taken.has(name) || (held.get(name) ?? candidate) !== candidate) return false
     taken.add(name)

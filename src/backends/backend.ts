@@ -256,7 +256,7 @@ export class Backend {
       if (this.state.kind !== 'ready') await this.#supervisor.revive(request.signal)
       if (!this.#breaker.admit()) throw resting()
     } catch (error) {
-      throw this.#named(error)
+      throw this.#named(error, true)
     }
     try {
       let reply: Reply
@@ -504,11 +504,12 @@ export class Backend {
   }
 
   /** Failures say which backend they are about. */
-  #named(error: unknown): unknown {
+  #named(error: unknown, unsent = false): unknown {
     if (!(error instanceof GatewayError) || error instanceof ConsentNeeded || !Object.hasOwn(VERDICTS, error.code))
       return error
     const code = error.code as keyof typeof VERDICTS
-    return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, { cause: error })
+    const extra = { cause: error, unsent: unsent || error.unsent }
+    return new GatewayError(code, `backend "${this.spec.id}" ${VERDICTS[code]}: ${error.message}`, extra)
   }
 }
 

@@ -205,8 +205,6 @@ test.each([
   [`${TWO}sealing: {keys: [{id: a}]}`, 'exactly one of valueEnv and value'],
   [`${TWO}sealing: {keys: [{id: a, valueEnv: NONE}]}`, 'the variable NONE is not set'],
   [`${TWO}sealing: {keys: [{id: a, value: short}]}`, 'the sealing key "a" is too short'],
-  [`${TWO}compositeTools: [{name: a, steps: [{id: x, dependsOn: [y]}]}]`, 'there is no step "y"'],
-  [`${TWO}compositeTools: [{name: a, steps: [{id: x}, {id: x}]}]`, 'a second step "x"'],
   [`${TWO}compositeToolRefs: [nothing]`, 'VirtualMCPCompositeToolDefinition "nothing" is not among the files'],
   [`${TWO}groupRef: {nam: x}`, 'unknown key "nam"'],
 ])('%s', async (text, expected) => {

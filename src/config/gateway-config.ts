@@ -10,13 +10,16 @@ import type {
   SealingKey,
   TimeoutSettings,
   TokenStore,
+  WorkflowSettings,
   ToolOverride,
   ToolSettings,
 } from '../model/settings.ts'
+import { DEFAULT_WORKFLOW_LIMITS } from '../model/settings.ts'
 import { besideFile } from './beside-file.ts'
 import { parseBytes } from './bytes.ts'
 import { DEFAULT_HEALTH_INTERVAL_MS } from './check.ts'
-import { parseDuration } from './duration.ts'
+import { parseDuration } from '../model/duration.ts'
+import { defined } from './defined.ts'
 import { deepFreeze } from './freeze.ts'
 import { laterSections } from './later.ts'
 import type { LocatedMap } from './positions.ts'
@@ -54,6 +57,8 @@ export interface GatewayConfig {
   /** Inline definitions, then those that `compositeToolRefs` names. */
   readonly compositeTools: readonly AuthoredCompositeTool[]
   readonly compositeToolRefs: readonly string[]
+  /** What holds for all of them. */
+  readonly workflows: WorkflowSettings
   /** Sections in use whose features the gateway does not have yet. */
   readonly laterSections: readonly string[]
 }
@@ -97,6 +102,7 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
     tokenStore: tokenStore(root, config, resolved.cwd),
     compositeTools: config.compositeTools ?? [],
     compositeToolRefs: (config.compositeToolRefs ?? []).map((ref) => (typeof ref === 'string' ? ref : ref.name)),
+    workflows: workflowSettings(root, config, resolved.cwd),
     laterSections: laterSections(config),
   })
 }
@@ -104,10 +110,30 @@ export function gatewayConfig(root: LocatedMap, config: AuthoredConfig, resolved
 const milliseconds = (text: string | undefined, fallback: number): number => parseDuration(text ?? '') ?? fallback
 
 const MI = 2 ** 20
+const DAY_MS = 86_400_000
 
 function tokenStore(root: LocatedMap, { outgoingAuth }: AuthoredConfig, cwd: string): TokenStore {
   const { provider = 'file', path } = outgoingAuth?.store ?? {}
   return { provider, ...(path !== undefined && { path: besideFile(root, ['outgoingAuth', 'store'], path, cwd) }) }
+}
+
+function workflowSettings(root: LocatedMap, config: AuthoredConfig, cwd: string): WorkflowSettings {
+  const { workflowLimits: given = {}, workflowStorage: storage } = config
+  const { runTimeout, stepTimeout, questionTimeout, askTimeout, ...sizes } = given
+  const limits = { ...DEFAULT_WORKFLOW_LIMITS, ...defined(sizes) }
+  const path = storage?.path && besideFile(root, ['workflowStorage'], storage.path, cwd)
+  return {
+    limits: {
+      ...limits,
+      runMs: milliseconds(runTimeout, limits.runMs),
+      stepMs: milliseconds(stepTimeout, limits.stepMs),
+    },
+    storage: { provider: storage?.provider === 'file' ? 'file' : 'memory', ...(path !== undefined && { path }) },
+    questionMs: milliseconds(questionTimeout, DAY_MS),
+    askMs: milliseconds(askTimeout, 300_000),
+    valuesMs: milliseconds(storage?.keepValues, DAY_MS),
+    historyMs: milliseconds(storage?.keepRuns, 7 * DAY_MS),
+  }
 }
 
 function vendorMethods({ backends = [] }: AuthoredConfig): ReadonlyMap<string, BackendId> {

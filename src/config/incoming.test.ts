@@ -1,18 +1,12 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { folderWith } from '../../test/support/folders.ts'
 import { selfSigned } from '../../test/support/oidc/certificate.ts'
 import { formatFault } from './format.ts'
 import { loadConfig } from './load.ts'
 
 const oidc = (issuers: string, before = '') => `backends: []\n${before}incomingAuth: {type: oidc, oidc: ${issuers}}`
-
-function folderWith(files: Record<string, string>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'vmcp-incoming-'))
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-  return folder
-}
 
 async function load(stdin: string, env: NodeJS.ProcessEnv = {}) {
   const { config, faults } = await loadConfig(['-'], { stdin, env })

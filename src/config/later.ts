@@ -2,8 +2,7 @@ import type { AuthoredConfig } from './schema.ts'
 
 /** Sections that are understood but have no effect yet, and when a file uses them. */
 const LATER: Readonly<Record<string, (config: AuthoredConfig) => boolean>> = {
-  compositeTools: (config) => (config.compositeTools?.length ?? 0) > 0,
-  workflowStorage: (config) => config.workflowStorage !== undefined && config.workflowStorage.provider !== 'memory',
+  'workflowStorage.provider: redis': (config) => config.workflowStorage?.provider === 'redis',
   optimizer: (config) => config.optimizer !== undefined && config.optimizer.enabled !== false,
   codeMode: (config) => config.codeMode !== undefined && config.codeMode.enabled !== false,
   audit: (config) => config.audit?.enabled === true,

@@ -1,21 +1,11 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { folderWith } from '../../test/support/folders.ts'
 import { selfSigned } from '../../test/support/oidc/certificate.ts'
 import type { Secret } from '../model/secret.ts'
 import { formatFault } from './format.ts'
 import { defaultInputs, loadConfig, type LoadOptions } from './load.ts'
-
-function folderWith(files: Record<string, string>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'vmcp-config-'))
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(join(folder, name, '..'), { recursive: true })
-    writeFileSync(join(folder, name), text)
-  }
-  return folder
-}
 
 const load = (text: string, options: LoadOptions = {}) => loadConfig(['-'], { stdin: text, env: {}, ...options })
 const lines = (result: { faults: Parameters<typeof formatFault>[0][] }) => result.faults.map(formatFault)
@@ -81,8 +71,6 @@ test('everything that the schema knows is accepted, and what has no effect yet i
     sessions: { maxPerBackend: 10, idleMs: 90_000 },
     logLevel: 'debug',
     laterSections: [
-      'compositeTools',
-      'workflowStorage',
       'optimizer',
       'codeMode',
       'audit',

@@ -12,6 +12,7 @@ import {
   sessionStorageSchema,
   telemetrySchema,
   tlsSchema,
+  workflowLimitsSchema,
   workflowStorageSchema,
 } from './schema/extras.ts'
 import { operationalSchema } from './schema/operational.ts'
@@ -49,6 +50,7 @@ export const configSchema = z.strictObject({
     )
     .optional()
     .describe('Names of VirtualMCPCompositeToolDefinition manifests among the same files. Default: [].'),
+  workflowLimits: workflowLimitsSchema.optional().describe('How large workflows may be, and how long they may take.'),
   workflowStorage: workflowStorageSchema.optional().describe('Where suspended workflow runs live. Default: memory.'),
   operational: operationalSchema.optional().describe('Timeouts, health checks, sessions.'),
   sealing: sealingSchema

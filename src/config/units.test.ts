@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseBytes } from './bytes.ts'
-import { parseDuration } from './duration.ts'
+import { parseDuration } from '../model/duration.ts'
 
 test.each([
   ['30s', 30_000],

@@ -1,7 +1,8 @@
 import type { Backend } from '../backends/backend.ts'
 import type { UpstreamRequest } from '../backends/leg.ts'
 import type { Call, Context, EntryCall, Outcome } from '../model/call.ts'
-import type { Entry } from '../model/catalogue.ts'
+import type { BackendEntry, Entry } from '../model/catalogue.ts'
+import { leadsToBackend } from '../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../model/errors.ts'
 import { isSignInTool } from '../model/sign-in.ts'
 import { linksIn } from '../protocol/links.ts'
@@ -25,7 +26,7 @@ export interface BackendCallParts {
 /** Calls an entry at its backend. Throws what `Backend.call` throws, as this caller may have it. */
 export async function callEntry(
   backend: Backend,
-  entry: Entry,
+  entry: BackendEntry,
   call: EntryCall,
   context: Context,
   { resolver, parking, links, toolCalls }: BackendCallParts,
@@ -44,8 +45,8 @@ export async function callEntry(
     if (!isHeaderMismatch(error)) throw errorFor(error, context)
     // The backend has refused a header, not run the call: the tool has changed under us.
     await backend.relist(context.signal)
-    const fresh = (await resolver.late(call, context, context.signal)) ?? entry
-    return run(requestFor(call, fresh, context)).catch((again: unknown) => {
+    const fresh = await resolver.late(call, context, context.signal)
+    return run(requestFor(call, fresh && leadsToBackend(fresh) ? fresh : entry, context)).catch((again: unknown) => {
       throw errorFor(again, context)
     })
   }
@@ -57,7 +58,10 @@ async function signIn(backend: Backend, context: Context): Promise<Outcome> {
   return afterSignIn()
 }
 
-/** A modern client is asked by the answer to its request: a legacy backend's call waits for what it says. */
+/**
+ * A modern client is asked by the answer to its request: a legacy backend's call waits for what it says. Whoever can be asked
+ * in the middle is.
+ */
 export async function callOrPark(
   backend: Backend,
   call: Call,
@@ -66,7 +70,7 @@ export async function callOrPark(
   parking: Parking,
   run: (request: UpstreamRequest) => Promise<Outcome>,
 ): Promise<Outcome> {
-  if (context.era === 'legacy') return run(request)
+  if (context.era === 'legacy' || context.ask) return run(request)
   // Known only when it is awake: another server may stand there by now.
   if (!backend.reachable) await backend.wake(context.signal)
   const parks = backend.servingEra('modern') === 'legacy' || parking.hasAsked(call, context)

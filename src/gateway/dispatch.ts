@@ -1,7 +1,8 @@
 import type { Backend } from '../backends/backend.ts'
 import type { Call, Context, Core, EntryCall, Outcome } from '../model/call.ts'
 import { Cancellation } from '../model/cancellation.ts'
-import type { Entry } from '../model/catalogue.ts'
+import type { BackendEntry, Entry } from '../model/catalogue.ts'
+import { backendOf } from '../model/catalogue.ts'
 import { GatewayError } from '../model/errors.ts'
 import type { BackendId } from '../model/ids.ts'
 import { errorFor } from './backend-error.ts'
@@ -11,7 +12,9 @@ import type { BeyondParts } from './extensions/beyond.ts'
 import { invokeBeyond } from './extensions/beyond.ts'
 import type { CatalogueKeeper } from './catalogue/keeper.ts'
 import type { PolicyGate } from './policy/gate.ts'
+import { callComposite, type CompositeCallParts } from './workflows/call-composite.ts'
 import { unknownEntry } from './catalogue/resolve.ts'
+import type { Composite } from './workflows/composites.ts'
 
 export interface DispatchParts extends BackendCallParts {
   keeper: CatalogueKeeper
@@ -20,6 +23,7 @@ export interface DispatchParts extends BackendCallParts {
   /** Absent: everybody may do everything. */
   gate: PolicyGate | undefined
   beyond: BeyondParts
+  composites: CompositeCallParts
 }
 
 /** The innermost core: finds the entry, follows its route. */
@@ -34,8 +38,9 @@ export function dispatcher(parts: DispatchParts): Core {
     async follow(uri, caller, listener) {
       const call = { kind: 'resource', uri, params: {} } as const
       const entry = resolver.now(call, caller) ?? (await resolver.late(call, caller, new Cancellation()))
-      const backend = entry && backends.get(entry.route.backend)
-      if (!backend) throw unknownEntry(call, caller)
+      const owner = entry && backendOf(entry)
+      const backend = owner === undefined ? undefined : backends.get(owner)
+      if (!entry || !backend) throw unknownEntry(call, caller)
       gate?.check(entry, call, caller)
       return backend.follow(caller, uri, listener)
     },
@@ -77,9 +82,26 @@ export function dispatcher(parts: DispatchParts): Core {
         const backend = backends.get(route.backend)
         if (!backend) throw unknownEntry(call, context)
         gate?.check(entry, call, context)
-        return callEntry(backend, entry, call, context, parts)
+        return callEntry(backend, entry as BackendEntry, call, context, parts)
+      }
+      case 'workflow': {
+        // Workflows run each other as steps of a kind of their own.
+        if (call.kind !== 'tool' || context.step) throw unknownEntry(call, context)
+        gate?.check(entry, call, context)
+        return callComposite(await compositeOf(route.workflow, call, context), call, context, parts.composites)
       }
     }
+  }
+
+  /** One that waits for the tools of a backend waits as the first list does. */
+  async function compositeOf(workflow: string, call: EntryCall, context: Context): Promise<Composite> {
+    let composite = keeper.composite(workflow, context)
+    if (composite?.away?.waiting) {
+      await keeper.forList(context)
+      composite = keeper.composite(workflow, context)
+    }
+    if (!composite) throw unknownEntry(call, context)
+    return composite
   }
 
   /** Servers link to resources that they do not list: every one that could own it is asked, until one has it. */

@@ -9,6 +9,7 @@ import type { ClientPort, Core } from '../model/call.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
+import type { SealingKey } from '../model/settings.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -21,8 +22,11 @@ import { DefinitionNews } from './catalogue/definition-guard.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
 import { Parking } from './questions/parking.ts'
+import { sealingKeysOf } from './sealing-keys.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
+import { Runs } from './workflows/runs.ts'
+import { runStore } from './workflows/store.ts'
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -61,11 +65,14 @@ export class Gateway {
   )
   readonly #buckets = new MemoryBuckets()
   readonly #news: DefinitionNews
+  readonly #stateFolder: string | undefined
   /** Replaced, with calls that still run. */
   readonly #retiring = new Set<Generation>()
   #current: Generation
   #started = false
   #sealer: Sealer
+  #sealingKeys: readonly SealingKey[]
+  #runs: Runs | undefined
 
   /** Throws without policies where the configuration has some. */
   constructor(
@@ -79,7 +86,9 @@ export class Gateway {
     this.identity = identity
     this.telemetry = telemetry
     this.#news = new DefinitionNews(telemetry)
-    this.#sealer = new Sealer(config.sealingKeys)
+    this.#stateFolder = stateFolder
+    this.#sealingKeys = sealingKeysOf(config, stateFolder)
+    this.#sealer = new Sealer(this.#sealingKeys)
     this.core = {
       catalogue: (caller, occasion) => this.#current.core.catalogue(caller, occasion),
       invoke: (call, context) => this.#current.core.invoke(call, context),
@@ -101,6 +110,30 @@ export class Gateway {
     return this.#current
   }
 
+  /** Runs of composite tools. Where they lie is decided when the first is begun, and holds until the gateway ends. */
+  get runs(): Runs {
+    const { workflows } = this.#current.config
+    this.#runs ??= new Runs({
+      store: runStore({
+        storage: workflows.storage,
+        stateFolder: this.#stateFolder,
+        keys: () => this.#sealingKeys,
+      }),
+      settings: workflows,
+      core: this.core,
+      planAgain: (definition, ended) => {
+        const { composites, keeper } = this.#current
+        return composites.planAgain(definition, ended, keeper.tools)
+      },
+    })
+    return this.#runs
+  }
+
+  /** Whether tokens outlive the process. */
+  get sealsForGood(): boolean {
+    return this.#sealingKeys.length > 0
+  }
+
   get sealer(): Sealer {
     return this.#sealer
   }
@@ -115,7 +148,12 @@ export class Gateway {
     this.#current = next
     if (this.#started) next.start()
     // Equal keys, none included, keep the tokens that are on their way valid.
-    if (!isDeepStrictEqual(old.config.sealingKeys, config.sealingKeys)) this.#sealer = new Sealer(config.sealingKeys)
+    const keys = sealingKeysOf(config, this.#stateFolder)
+    if (!isDeepStrictEqual(keys, this.#sealingKeys)) {
+      this.#sealingKeys = keys
+      this.#sealer = new Sealer(keys)
+    }
+    this.#runs?.recheck()
     this.#retiring.add(old)
     void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
@@ -163,6 +201,7 @@ export class Gateway {
     this.#follows.close()
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
+    await this.#runs?.close()
     await this.#leases.closeAll()
     return finished.every(Boolean)
   }
@@ -202,12 +241,14 @@ export class Gateway {
       links: this.#links,
       taskIds: this.#taskIds,
       buckets: this.#buckets,
+      runs: () => this.runs,
       policies,
       lock,
       news: this.#news,
       previous,
       onChange: (before, after, apart) => {
         if (generation !== this.#current) return
+        this.#runs?.recheck()
         if (diffCatalogues(before, after).resources) this.#follows.retry()
         const concerned = [...this.#watchers].filter(({ caller }) => !apart || isAmong(apart, caller))
         const seenIn = (catalogue: Catalogue): Seen => {

@@ -36,6 +36,9 @@ test('a generation that cannot be built gives back what it has taken', async () 
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),
+      runs: () => {
+        throw new Error('no run was asked for')
+      },
       policies: undefined,
       lock: undefined,
       news: new DefinitionNews(new Telemetry()),

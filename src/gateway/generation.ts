@@ -7,6 +7,7 @@ import type { BackendLeases } from '../backends/leases.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import type { Call, Caller, ClientPort, Context, Core, EntryCall } from '../model/call.ts'
 import type { Catalogue } from '../model/catalogue.ts'
+import { backendOf } from '../model/catalogue.ts'
 import type { BackendId, OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Sealer } from '../protocol/sealed.ts'
@@ -21,6 +22,8 @@ import type { LinkMemory } from './catalogue/link-memory.ts'
 import { DefinitionGuard, type DefinitionNews } from './catalogue/definition-guard.ts'
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
+import { Composites } from './workflows/composites.ts'
+import type { Runs } from './workflows/runs.ts'
 import { PolicyGate } from './policy/gate.ts'
 import type { Parking } from './questions/parking.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
@@ -43,6 +46,7 @@ export interface GenerationParts {
   links: LinkMemory
   taskIds: TaskIds
   buckets: BucketStore
+  runs: () => Runs
   policies: PolicySet | undefined
   /** Definitions that were approved. Absent: all are. */
   lock: Lock | undefined
@@ -58,6 +62,7 @@ export class Generation {
   readonly config: GatewayConfig
   readonly backends: readonly Backend[]
   readonly keeper: CatalogueKeeper
+  readonly composites: Composites
   readonly core: Core
   /** Whatever policies let this caller see of a catalogue. */
   readonly shownOf: (catalogue: Catalogue, caller: Caller) => Catalogue | Promise<Catalogue>
@@ -99,11 +104,13 @@ export class Generation {
       })
       this.backends = leased.map(({ backend }) => backend)
       this.kept = leased.filter(({ fresh }) => !fresh).length
+      this.composites = new Composites(config.compositeTools, config.workflows.limits)
       this.keeper = new CatalogueKeeper(
         this.backends.filter(({ spec }) => !spec.disabled),
         config.aggregation,
         telemetry,
         new DefinitionGuard(parts.lock, parts.news),
+        this.composites,
         (previous?.keeper.catalogue.version ?? 0) + 1,
         previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
         parts.onChange,
@@ -131,15 +138,19 @@ export class Generation {
           skills: { backends: served, resolver, links, maySee: gate && ((...asked) => gate.maySee(...asked)) },
           vendor: { backends: byId, methods, parking },
         },
+        composites: { runs: parts.runs, sealer: parts.sealer },
       })
       const has = (call: EntryCall, caller: Caller) => {
         const entry = resolver.now(call, caller)
         return entry !== undefined && (gate?.allows(entry, call, caller) ?? true)
       }
-      const goesOn = (call: Call, context: Context): boolean => parking.hasAsked(call, context)
+      const goesOn = (call: Call, context: Context): boolean => parking.goesOn(call, context)
+      const { reserved } = this.composites
+      const keepsOwnTime = (call: Call, { step }: Context): boolean =>
+        step?.ownTimeout === true || (call.kind === 'tool' && reserved.has(call.name))
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
-        deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods)),
+        deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods), keepsOwnTime),
         ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets, goesOn)] : []),
         ...(gate ? [authorizeLayer(gate)] : []),
         ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, goesOn, has)] : []),
@@ -147,7 +158,8 @@ export class Generation {
       ])
       this.seatOf = (uri, caller) => {
         const entry = resolver.now({ kind: 'resource', uri, params: {} }, caller)
-        return entry && byId.get(entry.route.backend)
+        const owner = entry && backendOf(entry)
+        return owner === undefined ? undefined : byId.get(owner)
       }
       this.#fresh = leased.filter(({ fresh }) => fresh).map(({ backend }) => backend)
     } catch (error) {
@@ -158,6 +170,7 @@ export class Generation {
 
   /** Connects to the backends that were not running. */
   start(): void {
+    this.keeper.tellComposites()
     for (const backend of this.#fresh.splice(0)) backend.start()
   }
 
@@ -196,5 +209,10 @@ export class Generation {
 function namesAlike(a: GatewayConfig, b: GatewayConfig): boolean {
   const served = ({ backends }: GatewayConfig): BackendId[] =>
     backends.filter(({ disabled }) => !disabled).map(({ id }) => id)
-  return isDeepStrictEqual(a.aggregation, b.aggregation) && isDeepStrictEqual(served(a), served(b))
+  const composites = ({ compositeTools }: GatewayConfig): string[] => compositeTools.map(({ name }) => name)
+  return (
+    isDeepStrictEqual(a.aggregation, b.aggregation) &&
+    isDeepStrictEqual(served(a), served(b)) &&
+    isDeepStrictEqual(composites(a), composites(b))
+  )
 }

@@ -1,7 +1,7 @@
 import { signedBy } from '../backends/incoming/incoming.ts'
 import type { UpstreamRequest } from '../backends/leg.ts'
 import type { Context, EntryCall } from '../model/call.ts'
-import type { Entry } from '../model/catalogue.ts'
+import type { BackendEntry } from '../model/catalogue.ts'
 import type { BackendId } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import { lowerNotification, needsLowering } from '../protocol/downgrade.ts'
@@ -17,7 +17,7 @@ const METHOD_OF = {
 } as const satisfies Record<EntryCall['kind'], string>
 
 /** A call as its backend gets it. */
-export function requestFor(call: EntryCall, entry: Entry, context: Context): UpstreamRequest {
+export function requestFor(call: EntryCall, entry: BackendEntry, context: Context): UpstreamRequest {
   const { backend, native } = entry.route
   const request = requestTo(METHOD_OF[call.kind], call.params, patchFor(call, native), backend, context)
   // What an older client may not take has to be looked at.

@@ -53,6 +53,17 @@ export interface Flow {
   onDrain(listener: () => void): () => void
 }
 
+/** The step of a workflow run that makes a call in its caller's name. */
+export interface StepOrigin {
+  /** Name of the composite tool. */
+  workflow: string
+  run: string
+  /** Its id in words, such as `deploy[2].push`. */
+  step: string
+  /** Its author says how long it may take: the timeouts of the gateway do not apply. */
+  ownTimeout: boolean
+}
+
 /** Who is asking, in which words; an explicit argument everywhere, never ambient. */
 export interface Caller {
   principal: Principal
@@ -66,6 +77,8 @@ export interface Caller {
   logLevel: string | undefined
   /** What a legacy client called itself at the handshake; a modern one says it in `_meta` of each request. */
   clientInfo?: JsonObject | undefined
+  /** Absent: the client itself asks. */
+  step?: StepOrigin | undefined
 }
 
 /** The gateway itself, where it wants something of a backend or looks at the catalogue. */

@@ -1,8 +1,14 @@
 import type { BackendId, NativeName, ShownName } from './ids.ts'
 import type { JsonObject } from './json.ts'
 
-/** Where an entry leads. Workflows add a second kind. */
-export type Route = { kind: 'backend'; backend: BackendId; native: NativeName }
+/** Where an entry leads: to a backend, or, of a composite tool, to the workflow of that name. */
+export type Route = BackendRoute | { kind: 'workflow'; workflow: string }
+
+export interface BackendRoute {
+  kind: 'backend'
+  backend: BackendId
+  native: NativeName
+}
 
 /**
  * `listed`: shown and callable. `unreachable`: left the lists because its backend is away, a call says so.
@@ -21,6 +27,14 @@ export interface Entry {
   conflict?: string
 }
 
+export type BackendEntry = Entry & { route: BackendRoute }
+
+export const leadsToBackend = (entry: Entry): entry is BackendEntry => entry.route.kind === 'backend'
+
+/** The backend that an entry leads to; `undefined`: none, it is a composite tool. */
+export const backendOf = ({ route }: Entry): BackendId | undefined =>
+  route.kind === 'backend' ? route.backend : undefined
+
 /** A name that several backends claimed. `withheld`: nobody got it (strategy `manual`). */
 export interface Conflict {
   name: string
@@ -35,11 +49,11 @@ export interface Catalogue {
   version: number
   /** In listing order. Keys are shown names. */
   tools: ReadonlyMap<string, Entry>
-  prompts: ReadonlyMap<string, Entry>
+  prompts: ReadonlyMap<string, BackendEntry>
   /** Keys are URIs. */
-  resources: ReadonlyMap<string, Entry>
+  resources: ReadonlyMap<string, BackendEntry>
   /** Keys are URI templates. */
-  templates: ReadonlyMap<string, Entry>
+  templates: ReadonlyMap<string, BackendEntry>
   instructions?: string
   /** What `instructions` is made of, in configured order: for views that show only some of the backends. */
   instructionParts?: readonly InstructionPart[]
@@ -48,6 +62,11 @@ export interface Catalogue {
   conflicts: readonly Conflict[]
   /** Definitions that were dropped (malformed), and name guards that applied, for people. */
   notes: readonly string[]
+}
+
+/** What the backends offer, without composite tools. */
+export interface Merged extends Catalogue {
+  tools: ReadonlyMap<string, BackendEntry>
 }
 
 /** What one backend says of itself. */

@@ -67,6 +67,8 @@ const ERRORS = {
   /** What a backend is to be shown cannot be had. */
   CREDENTIAL_UNAVAILABLE: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'operator', retryable: true },
   DEADLINE_EXCEEDED: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'backend', retryable: true },
+  /** Runs of workflows cannot be kept: the store does not work. */
+  STORE_UNAVAILABLE: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'operator', retryable: true },
   CANCELLED: { http: 200, jsonrpc: JSONRPC.internalError, fault: 'client', retryable: false },
   SHUTTING_DOWN: { http: 503, jsonrpc: JSONRPC.internalError, fault: 'gateway', retryable: true },
   INTERNAL: { http: 500, jsonrpc: JSONRPC.internalError, fault: 'gateway', retryable: false },
@@ -84,6 +86,8 @@ export interface ErrorData {
   cause?: unknown
   /** `WWW-Authenticate` of the HTTP answer. */
   challenge?: string
+  /** The request has not left for its backend, so it has done nothing there. */
+  unsent?: boolean
 }
 
 /** The one failure that crosses rooms. `message` is what the client may read. */
@@ -95,6 +99,8 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly detail: string | undefined
   /** `WWW-Authenticate` of the HTTP answer. */
   readonly challenge: string | undefined
+  /** The request has certainly not left for its backend. */
+  readonly unsent: boolean
 
   constructor(code: Code, message: string, extra: ErrorData = {}) {
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause })
@@ -104,6 +110,7 @@ export class GatewayError<Code extends ErrorCode = ErrorCode> extends Error {
     this.data = extra.data
     this.detail = extra.detail
     this.challenge = extra.challenge
+    this.unsent = extra.unsent ?? false
   }
 
   get row(): Row {

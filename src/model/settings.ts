@@ -111,6 +111,43 @@ export interface TokenStore {
   path?: string
 }
 
+/** Composite tools: how large they may be, and where their runs lie. */
+export interface WorkflowSettings {
+  limits: WorkflowLimits
+  /** `path`: absolute folder; absent: in the state folder. */
+  storage: { provider: 'memory' | 'file'; path?: string }
+  /** How long a question waits for a modern client, which comes back with the answer. */
+  questionMs: number
+  /** How long a question waits for a legacy client, whose request stays open. */
+  askMs: number
+  /** How long after the end of a run its values are kept. */
+  valuesMs: number
+  /** How long after its end a run is listed. */
+  historyMs: number
+}
+
+export interface WorkflowLimits {
+  steps: number
+  /** Steps, or iterations of a loop, at once. */
+  parallel: number
+  iterations: number
+  /** Workflows within workflows, the outermost counted. */
+  depth: number
+  /** Longest time of a run that says nothing else. */
+  runMs: number
+  /** Longest time of a step that says nothing else. */
+  stepMs: number
+}
+
+export const DEFAULT_WORKFLOW_LIMITS: WorkflowLimits = {
+  steps: 100,
+  parallel: 10,
+  iterations: 1000,
+  depth: 5,
+  runMs: 30 * 60_000,
+  stepMs: 5 * 60_000,
+}
+
 export interface SealingKey {
   id: string
   /** 32 bytes. */

@@ -64,6 +64,10 @@ function makeProfile(declared: JsonObject, revision: string): Profile {
       modern[capability] = Object.fromEntries(carried.filter(([member]) => member !== legacyOnly && member !== hidden))
     }
   }
+  return profileFor(legacy, modern)
+}
+
+function profileFor(legacy: JsonObject, modern: JsonObject): Profile {
   const text = JSON.stringify([legacy, modern])
   if (text === '[{},{}]') return NO_PROFILE
   return { key: createHash('sha256').update(text).digest('base64url').slice(0, 12), legacy, modern }
@@ -72,6 +76,26 @@ function makeProfile(declared: JsonObject, revision: string): Profile {
 /** Whether a caller of this profile can be asked anything at all. */
 export function canBeAsked({ legacy }: Profile): boolean {
   return legacy['elicitation'] !== undefined || legacy['sampling'] !== undefined || legacy['roots'] !== undefined
+}
+
+/** Whether a caller of this profile takes such a question. */
+export const takesQuestion = ({ legacy }: Profile, method: string, params: JsonObject): boolean =>
+  mayAsk(legacy, method, params)
+
+const plain = new WeakMap<Profile, Profile>()
+
+/** The same caller, where nothing may become a task: somebody waits for the answer itself. */
+export function withoutTasks(profile: Profile): Profile {
+  let without = plain.get(profile)
+  if (!without) {
+    const { tasks: _, ...legacy } = profile.legacy
+    const { extensions } = profile.modern
+    const { [TASKS_EXTENSION]: tasks, ...others } = isObject(extensions) ? extensions : {}
+    const modern = tasks === undefined ? profile.modern : { ...profile.modern, extensions: others }
+    without = profileFor(legacy, modern)
+    plain.set(profile, without)
+  }
+  return without
 }
 
 /** Refuses a backend's question that the caller did not say it can answer. Throws `METHOD_UNKNOWN`. */

@@ -61,6 +61,9 @@ export interface Events {
     excerpt: string
     where: string
   }
+  /** A composite tool that does not fit the tools that there are, or waits for a backend to tell its tools; and that it does. */
+  'workflow.withdrawn': { workflow: string; why: string; hint?: string; waiting: boolean }
+  'workflow.offered': { workflow: string }
   'session.opened': { client: string; revision: string; sessions: number }
   'session.closed': { why: string; sessions: number }
   'call.failed': { method: string; name: string; code: string; message: string }

@@ -72,6 +72,12 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       `catalogue ${c.version}: ${c.tools} tools, ${c.resources} resources, ${c.prompts} prompts, about ${c.tokens} tokens`,
   },
   'catalogue.note': { level: 'warn', say: ({ message }) => message },
+  'workflow.withdrawn': {
+    level: 'warn',
+    say: ({ workflow, why, hint, waiting }) =>
+      `composite tool "${workflow}" ${waiting ? 'waits' : 'is withdrawn'}: ${withHint(why, hint)}`,
+  },
+  'workflow.offered': { level: 'info', say: ({ workflow }) => `composite tool "${workflow}" can be called again` },
   'definition.withheld': {
     level: 'warn',
     say: ({ why, ...one }) =>

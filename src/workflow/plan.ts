@@ -62,6 +62,8 @@ export interface PlannedTool extends PlannedCommon {
   readonly arguments: Evaluate<JsonObject>
   /** Running it once more does no harm: its author, or a trusted hint of the tool, says so. */
   readonly repeatable: boolean
+  /** Its author says how long it may take. */
+  readonly ownTimeout?: boolean
 }
 
 /** What becomes of the run when the user does not answer. */

@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 
 import { beginning, loop, plan, question, tool } from '../../test/support/workflow/engine.ts'
 import { sealingWith, TEST_KEY } from '../../test/support/workflow/sealing.ts'
-import { parseJson } from '../protocol/json.ts'
+import { parseJson } from '../../test/support/workflow/json.ts'
 import type { Plan } from './plan.ts'
 import { createEngine } from './run.ts'
 import { CLOCK, type StepResult } from './run/ports.ts'

@@ -17,7 +17,7 @@ import {
 import { sealingWith } from '../../test/support/workflow/sealing.ts'
 import { Cancellation } from '../model/cancellation.ts'
 import type { JsonObject } from '../model/json.ts'
-import { parseJson } from '../protocol/json.ts'
+import { parseJson } from '../../test/support/workflow/json.ts'
 import { type AskedQuestion, EngineError, StepError, type Turn } from './run/ports.ts'
 import { openFileStore } from './store/file-store.ts'
 import { createMemoryStore } from './store/memory-store.ts'

@@ -5,7 +5,7 @@ import { claimsOf, type Claims } from '../../src/aggregation/claims.ts'
 import { diffCatalogues } from '../../src/aggregation/diff.ts'
 import { guardName } from '../../src/aggregation/names.ts'
 import type { NativeLists } from '../../src/model/backend.ts'
-import type { Catalogue, Entry, ListKind } from '../../src/model/catalogue.ts'
+import type { BackendEntry, ListKind, Merged } from '../../src/model/catalogue.ts'
 import { backendId } from '../../src/model/ids.ts'
 import type { JsonObject } from '../../src/model/json.ts'
 import type { AggregationSettings, ToolSettings } from '../../src/model/settings.ts'
@@ -67,10 +67,12 @@ const settings: fc.Arbitrary<AggregationSettings> = fc.record({
     .map((tools) => new Map(Object.entries(tools))),
 })
 
-const entries = (catalogue: Catalogue): [ListKind, string, Entry][] =>
-  LISTS.flatMap((list) => [...catalogue[list]].map(([shown, entry]): [ListKind, string, Entry] => [list, shown, entry]))
+const entries = (catalogue: Merged): [ListKind, string, BackendEntry][] =>
+  LISTS.flatMap((list) =>
+    [...catalogue[list]].map(([shown, entry]): [ListKind, string, BackendEntry] => [list, shown, entry]),
+  )
 
-const origin = ({ route }: Entry): string => JSON.stringify([route.backend, route.native])
+const origin = ({ route }: BackendEntry): string => JSON.stringify([route.backend, route.native])
 const keyOf = (list: ListKind) => (list === 'resources' ? 'uri' : list === 'templates' ? 'uriTemplate' : 'name')
 const nativesOf = (contribution: Contribution, list: ListKind): string[] =>
   (contribution.lists?.[list] ?? []).map((definition) => definition[keyOf(list)] as string)

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import type { AuthoredCompositeTool } from '../../src/config/schema/composite.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
 import { compile } from '../../src/workflow/compile/compile.ts'
-import { DEFAULT_LIMITS, type Offer, type World } from '../../src/workflow/compile/world.ts'
+import { DEFAULT_WORKFLOW_LIMITS } from '../../src/model/settings.ts'
+import type { Offer, World } from '../../src/workflow/compile/world.ts'
 
 /** Types that arguments ask for and outputs have. */
 const TYPES = ['string', 'integer', 'boolean'] as const
@@ -33,7 +34,7 @@ function makeWorld(tools: number): World {
     tools: () => offers.keys(),
     workflow: () => undefined,
     workflows: () => [],
-    limits: DEFAULT_LIMITS,
+    limits: DEFAULT_WORKFLOW_LIMITS,
   }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { listPage } from '../../src/gateway/face/answering/lists.ts'
 import { matchesTemplate } from '../../src/gateway/catalogue/templates.ts'
-import type { Catalogue, Entry, ListKind, Visibility } from '../../src/model/catalogue.ts'
+import type { Catalogue, BackendEntry, ListKind, Visibility } from '../../src/model/catalogue.ts'
 import { backendId, type NativeName, type ShownName } from '../../src/model/ids.ts'
 import type { JsonObject, JsonValue } from '../../src/model/json.ts'
 import { isDeep } from '../../src/model/json.ts'
@@ -640,13 +640,13 @@ describe('cursors', () => {
   }
 
   function catalogueOf(kind: ListKind, plans: readonly Plan[]): Catalogue {
-    const entries = new Map<string, Entry>(
+    const entries = new Map<string, BackendEntry>(
       plans.map(({ name, visibility }) => {
         const route = { kind: 'backend', backend: backendId('one'), native: name as NativeName } as const
         return [name, { shown: name as ShownName, route, visibility, definition: { name } }]
       }),
     )
-    const none = new Map<string, Entry>()
+    const none = new Map<string, BackendEntry>()
     return {
       version: 1,
       tools: none,

@@ -1,6 +1,6 @@
 import { buildCatalogue, type Contribution } from '../../src/aggregation/build.ts'
 import type { Claims } from '../../src/aggregation/claims.ts'
-import type { Catalogue } from '../../src/model/catalogue.ts'
+import type { Catalogue, Merged } from '../../src/model/catalogue.ts'
 import { backendId } from '../../src/model/ids.ts'
 import type { JsonObject } from '../../src/model/json.ts'
 import type { AggregationSettings, ToolSettings } from '../../src/model/settings.ts'
@@ -60,7 +60,7 @@ export const build = (
   contributions: readonly Contribution[],
   some: Partial<AggregationSettings> = {},
   claims: Claims = NO_CLAIMS,
-): Catalogue => buildCatalogue(contributions, settings(some), claims, 1)
+): Merged => buildCatalogue(contributions, settings(some), claims, 1)
 
 /** `shown <- backend/native`, with a mark when not listed: what a person would want to compare. */
 export const lines = (
@@ -69,5 +69,6 @@ export const lines = (
 ): string[] =>
   [...catalogue[list]].map(([shown, { route, visibility }]) => {
     const mark = visibility === 'listed' ? '' : ` (${visibility})`
-    return `${shown} <- ${route.backend}/${route.native}${mark}`
+    const origin = route.kind === 'backend' ? `${route.backend}/${route.native}` : `workflow ${route.workflow}`
+    return `${shown} <- ${origin}${mark}`
   })

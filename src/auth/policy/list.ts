@@ -53,7 +53,17 @@ async function choose(
  * and class of principals; who sees the same gets the same map, and the given one who sees all. Works in slices of a few
  * milliseconds.
  */
-export function listFilter(set: PolicySet, principal: Principal, kind: TargetKind, entries: Entries): Promise<Entries> {
+export function listFilter<Some extends Entry>(
+  set: PolicySet,
+  principal: Principal,
+  kind: TargetKind,
+  entries: ReadonlyMap<string, Some>,
+): Promise<ReadonlyMap<string, Some>> {
+  // Nothing is in what is chosen that was not in what was given.
+  return filtered(set, principal, kind, entries) as Promise<ReadonlyMap<string, Some>>
+}
+
+function filtered(set: PolicySet, principal: Principal, kind: TargetKind, entries: Entries): Promise<Entries> {
   // Makes the class known first, which may make room.
   const view = viewOf(set, set.whole, principal)
   const byEntries = set.lists.byEntries as WeakMap<Entries, Chosen>

@@ -218,6 +218,16 @@ const NETWORK_CAUSES: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate cannot be verified',
 }
 
+/** Failures before a connection stands. */
+const BEFORE_SENDING: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
 const WAYS_OUT: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'is the server running?',
   ECONNRESET: 'the log of the server may tell why',
@@ -233,7 +243,8 @@ export function networkFault(error: unknown, address: string): Error {
   const code = errorCode(error)
   const cause = (code && NETWORK_CAUSES[code]) ?? code ?? 'the connection failed'
   const wayOut = (code && WAYS_OUT[code]) ?? 'does its url lead to the server?'
-  return new GatewayError('BACKEND_UNREACHABLE', `${cause} at ${address} (${wayOut})`, { cause: error })
+  const unsent = BEFORE_SENDING.has(code)
+  return new GatewayError('BACKEND_UNREACHABLE', `${cause} at ${address} (${wayOut})`, { cause: error, unsent })
 }
 
 function errorCode(error: unknown): string | undefined {

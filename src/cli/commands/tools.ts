@@ -17,8 +17,11 @@ import { count, paintFor, plain, print, table } from '../terminal.ts'
 
 interface ToolRow {
   name: string
-  backend: string
-  nativeName: string
+  /** Null: a composite tool. */
+  backend: string | null
+  nativeName?: string
+  /** Name of the composite tool. */
+  workflow?: string
   title?: string
   description?: string
   tokens: number
@@ -110,8 +113,9 @@ function toolRow({ shown, route, definition, conflict }: Entry): ToolRow {
   const { title, description } = definition
   return {
     name: shown,
-    backend: route.backend,
-    nativeName: route.native,
+    ...(route.kind === 'backend'
+      ? { backend: route.backend, nativeName: route.native }
+      : { backend: null, workflow: route.workflow }),
     ...(typeof title === 'string' && { title }),
     ...(typeof description === 'string' && { description }),
     tokens: estimateTokens(definition),
@@ -123,8 +127,8 @@ function show(report: Report): void {
   const paint = paintFor(process.stdout)
   const rows = report.tools.map((tool) => [
     tool.name,
-    tool.backend,
-    tool.nativeName === tool.name ? '' : plain(tool.nativeName),
+    tool.backend ?? '(workflow)',
+    tool.nativeName === undefined || tool.nativeName === tool.name ? '' : plain(tool.nativeName),
     String(tool.tokens),
     plain(tool.conflict ?? ''),
   ])

@@ -48,7 +48,7 @@ export async function serveHttp(options: HttpOptions): Promise<number> {
     name: config.name,
   })
   if (exposed) telemetry.emit('gateway.exposed', { host })
-  if (config.sealingKeys.length === 0) telemetry.emit('gateway.unsealed', { key: 'sealing' })
+  if (!gateway.sealsForGood) telemetry.emit('gateway.unsealed', { key: 'sealing' })
   const stopReloading = reloading({ ...options, gateway, telemetry, fitted: (next) => fitted(next, host) })
   const reason = await signal
   stopReloading()

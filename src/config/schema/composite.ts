@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { annotationsSchema } from './aggregation.ts'
-import { duration, name, text, texts } from './primitives.ts'
+import { name, texts } from './primitives.ts'
 
 const anyMap = () => z.record(z.string(), z.unknown())
 
@@ -29,13 +29,13 @@ const stepSchema = z.strictObject({
   arguments: anyMap().optional().describe('Arguments; every text is a template. Default: {}.'),
   dependsOn: texts().optional().describe('Steps that must have finished. Default: [].'),
   condition: z.string().optional().describe('Template that must give true, else the step is skipped.'),
-  timeout: duration().optional().describe('Longest time for this step. Default: 5m.'),
+  timeout: z.string().optional().describe('Longest time for this step. Default: 5m.'),
   onError: z
     .strictObject({
       action: z.enum(['abort', 'continue', 'retry']).optional().describe('What to do. Default: abort.'),
       retryCount: z.int().min(0).optional().describe('Further attempts, with action retry. Default: 0.'),
       maxRetries: z.int().min(0).optional().describe('Older spelling of retryCount.'),
-      retryDelay: duration().optional().describe('Wait before the first further attempt. Default: 1s.'),
+      retryDelay: z.string().optional().describe('Wait before the first further attempt. Default: 1s.'),
     })
     .optional()
     .describe('What happens when the step fails.'),
@@ -51,8 +51,8 @@ const stepSchema = z.strictObject({
   onCancel: afterQuestionSchema.optional().describe('When the user cancels. Default: abort.'),
   collection: z.string().optional().describe('Template that gives a list, with type forEach.'),
   itemVar: z.string().optional().describe('Name of the item in templates. Default: item.'),
-  maxParallel: z.int().min(1).max(50).optional().describe('Iterations at once. Default: 10.'),
-  maxIterations: z.int().min(1).max(1000).optional().describe('Longest list. Default: 100.'),
+  maxParallel: z.int().min(1).optional().describe('Iterations at once. Default: 10.'),
+  maxIterations: z.int().min(1).optional().describe('Longest list. Default: 100.'),
   get step() {
     return stepSchema.optional().describe('The step that is repeated, with type forEach.')
   },
@@ -61,15 +61,17 @@ const stepSchema = z.strictObject({
     .describe('Names under `vars` for parts of the output: paths into it, or templates.'),
 })
 
+/**
+ * What the compiler of workflows refuses by itself is not refused here: there it concerns one composite tool, here the whole
+ * file.
+ */
 export const compositeToolSchema = z.strictObject({
-  name: text('a name of letters, digits, ".", "_" and "-"', /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/u).describe(
-    'Name of the tool: letters, digits, ".", "_" and "-". Unique. Required.',
-  ),
+  name: name().describe('Name of the tool: letters, digits, ".", "_" and "-". Unique. Required.'),
   description: z.string().optional().describe('What the tool does, for clients.'),
   parameters: anyMap().optional().describe('JSON Schema of the arguments, type object.'),
-  timeout: duration().optional().describe('Longest time for a run. Default: 30m.'),
+  timeout: z.string().optional().describe('Longest time for a run. Default: 30m.'),
   failureMode: z.enum(['abort', 'continue']).optional().describe('Whether a failed step ends the run. Default: abort.'),
-  steps: z.array(stepSchema).min(1).max(100).describe('One to a hundred steps. Required.'),
+  steps: z.array(stepSchema).min(1).describe('One to a hundred steps. Required.'),
   output: z
     .strictObject({
       type: z.literal('object').optional().describe('Always object.'),

@@ -115,6 +115,23 @@ export const workflowStorageSchema = z.strictObject({
   path: path().optional().describe('Folder, with provider file. Default: below the state folder of the user.'),
   ...redis,
   keyPrefix: z.string().optional().describe('Begins every key. Default: "vmcp:workflow:".'),
+  keepValues: duration().optional().describe('How long the values of a run are kept after its end. Default: 24h.'),
+  keepRuns: duration().optional().describe('How long a run is listed after its end. Default: 168h.'),
+})
+
+export const workflowLimitsSchema = z.strictObject({
+  steps: z.int().min(1).optional().describe('Steps of a workflow. Default: 100.'),
+  parallel: z.int().min(1).optional().describe('Steps, or iterations of a loop, at once. Default: 10.'),
+  iterations: z.int().min(1).optional().describe('Iterations of a loop. Default: 1000.'),
+  depth: z.int().min(1).optional().describe('Workflows within workflows, the outermost counted. Default: 5.'),
+  runTimeout: duration().optional().describe('Longest time of a run that says nothing else. Default: 30m.'),
+  stepTimeout: duration().optional().describe('Longest time of a step that says nothing else. Default: 5m.'),
+  questionTimeout: duration()
+    .optional()
+    .describe('How long a question waits for a modern client, which comes back with the answer. Default: 24h.'),
+  askTimeout: duration()
+    .optional()
+    .describe('How long a question waits for a legacy client, whose request stays open. Default: 5m.'),
 })
 
 export const sealingSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BYTES } from '../bytes.ts'
-import { DURATION } from '../duration.ts'
+import { DURATION } from '../../model/duration.ts'
 
 /** What stands in the file, short enough for one line. */
 export function found(value: unknown): string {

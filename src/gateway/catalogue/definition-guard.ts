@@ -107,6 +107,11 @@ export class DefinitionGuard {
     this.#news = news
   }
 
+  /** What it admits has been approved, each definition by itself. */
+  get approves(): boolean {
+    return this.#lock !== undefined
+  }
+
   /** `partial`: it is what some callers see. */
   admit(offered: readonly Contribution[], partial: boolean): Admission {
     const admitted = this.#lock ? withhold(offered, this.#lock) : { contributions: offered, withheld: [] }

@@ -10,6 +10,8 @@ import type { OwnerKey } from '../../model/ids.ts'
 import { backendId } from '../../model/ids.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { DefinitionGuard, DefinitionNews } from './definition-guard.ts'
+import { DEFAULT_WORKFLOW_LIMITS } from '../../model/settings.ts'
+import { Composites } from '../workflows/composites.ts'
 import { CatalogueKeeper } from './keeper.ts'
 
 const MINE: Apart = { owner: 'session:me' as OwnerKey, profile: '' }
@@ -68,6 +70,7 @@ async function kept() {
     config!.aggregation,
     telemetry,
     new DefinitionGuard(undefined, new DefinitionNews(telemetry)),
+    new Composites([], DEFAULT_WORKFLOW_LIMITS),
     1,
     undefined,
     (before, after, apart) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], apart }),

@@ -12,6 +12,8 @@ import type { CacheHint, Catalogue, ListKind } from '../../model/catalogue.ts'
 import { principalKey } from '../../model/principal.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
+import type { Composite, Composites } from '../workflows/composites.ts'
+import { toolsOf, type Tools } from '../workflows/offers.ts'
 import type { Admission, DefinitionGuard } from './definition-guard.ts'
 
 /** The first list waits this long for a backend that is still connecting, once per backend. */
@@ -33,6 +35,7 @@ export class CatalogueKeeper {
   readonly #settings: AggregationSettings
   readonly #telemetry: Telemetry
   readonly #guard: DefinitionGuard
+  readonly #composites: Composites
   /** What each catalogue was made from. */
   readonly #admissions = new WeakMap<Catalogue, Admission>()
   readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
@@ -49,6 +52,7 @@ export class CatalogueKeeper {
   readonly #started = Date.now()
   #timer: NodeJS.Timeout | undefined
   #catalogue: Catalogue
+  #tools: Tools = { tool: () => 'not known yet', tools: () => [] }
   /** What the catalogue was built from. */
   #sources: readonly unknown[] = []
 
@@ -57,6 +61,7 @@ export class CatalogueKeeper {
     settings: AggregationSettings,
     telemetry: Telemetry,
     guard: DefinitionGuard,
+    composites: Composites,
     version: number,
     /** Names that are settled already: the configuration before this one gave the same. */
     claims: Claims | undefined,
@@ -68,6 +73,7 @@ export class CatalogueKeeper {
     this.#settings = settings
     this.#telemetry = telemetry
     this.#guard = guard
+    this.#composites = composites
     this.#onChange = onChange
     if (claims) {
       this.#claims = claims
@@ -111,6 +117,21 @@ export class CatalogueKeeper {
     return (
       withheld.some(({ kind, name }) => kind === 'resource' && name === uri) && !this.view(caller).resources.has(uri)
     )
+  }
+
+  /** A composite tool as it stands for this caller. */
+  composite(workflow: string, caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Composite | undefined {
+    return this.#composites.of(this.view(caller)).get(workflow)
+  }
+
+  /** All of them, as they stand for those who see nothing of their own. */
+  get composites(): ReadonlyMap<string, Composite> {
+    return this.#composites.of(this.#catalogue)
+  }
+
+  /** What steps may call, of those who see nothing of their own. */
+  get tools(): Tools {
+    return this.#tools
   }
 
   #onChangeApart(apart: Apart): void {
@@ -242,12 +263,28 @@ export class CatalogueKeeper {
       return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
     })
     const admission = this.#guard.admit(offered, apart !== undefined)
-    const catalogue = buildCatalogue(admission.contributions, this.#settings, this.#claims, version)
+    const { reserved } = this.#composites
+    const merged = buildCatalogue(admission.contributions, this.#settings, this.#claims, version, reserved)
+    const silent = this.#backends.filter((backend) => isSilent(backend, apart)).map(({ spec }) => spec.id)
+    const tools = toolsOf(merged, {
+      settings: this.#settings,
+      configured: this.#backends.length,
+      approved: this.#guard.approves,
+      silent,
+    })
+    if (!apart) this.#tools = tools
+    const catalogue = this.#composites.joinTo(merged, tools)
     this.#admissions.set(catalogue, admission)
     return catalogue
   }
 
+  /** Tells which composite tools can be called, and which cannot. */
+  tellComposites(): void {
+    this.#composites.tell(this.#catalogue, this.#telemetry, this.pending > 0)
+  }
+
   #tell(): void {
+    this.tellComposites()
     const { tools, prompts, resources, templates, notes, conflicts, version } = this.#catalogue
     const news = [...notes, ...conflicts.map((conflict) => conflict.resolution)].filter(
       (note) => !this.#toldNotes.has(note),
@@ -282,6 +319,12 @@ interface View {
 function isWithin(inner: Apart, outer: Apart): boolean {
   if (outer.owner !== undefined || inner.profile !== outer.profile) return false
   return outer.principal === undefined || inner.principal === outer.principal
+}
+
+/** Whether it has not told what it offers: to anybody, or to those who have to sign in for that. */
+function isSilent(backend: Backend, apart: Apart | undefined): boolean {
+  if (backend.lists === undefined) return true
+  return backend.perCaller && (apart === undefined || backend.listsApart(apart) === undefined)
 }
 
 function keyOf(apart: Apart): string {

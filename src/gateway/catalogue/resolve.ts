@@ -2,7 +2,7 @@ import { couldBelong } from '../../aggregation/conflicts.ts'
 import type { Backend } from '../../backends/backend.ts'
 import type { Caller, EntryCall } from '../../model/call.ts'
 import type { Cancellation } from '../../model/cancellation.ts'
-import type { Catalogue, Entry } from '../../model/catalogue.ts'
+import type { BackendEntry, Catalogue, Entry } from '../../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { BackendId, NativeName, ShownName } from '../../model/ids.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
@@ -30,7 +30,8 @@ export class Resolver {
   now(call: EntryCall, caller: Caller): Entry | undefined {
     if (call.kind === 'resource' && this.#keeper.withholds(call.uri, caller)) return undefined
     const entry = findEntry(this.#keeper.view(caller), call)
-    if (entry) return entry.visibility === 'hidden' ? undefined : entry
+    // Filters bind clients, not steps.
+    if (entry) return entry.visibility === 'hidden' && !caller.step ? undefined : entry
     return call.kind === 'resource' ? this.#linked(call.uri, caller) : undefined
   }
 
@@ -75,7 +76,7 @@ export class Resolver {
    * Where a resource could be that nobody lists and no result has shown: with the backends that own resources of its
    * scheme, in configured order.
    */
-  byScheme(uri: string, caller: Caller): Entry[] {
+  byScheme(uri: string, caller: Caller): BackendEntry[] {
     const scheme = schemeOf(uri)
     if (scheme === undefined || this.#keeper.withholds(uri, caller)) return []
     const { resources, templates } = this.#keeper.view(caller)
@@ -88,7 +89,7 @@ export class Resolver {
     return this.#backends.filter(({ spec }) => owners.has(spec.id)).map(({ spec }) => unlisted(uri, spec.id))
   }
 
-  #linked(uri: string, { owner }: Caller): Entry | undefined {
+  #linked(uri: string, { owner }: Caller): BackendEntry | undefined {
     const backend = this.#links.find(owner, uri)
     return backend === undefined ? undefined : unlisted(uri, backend)
   }
@@ -110,7 +111,7 @@ function findEntry(catalogue: Catalogue, call: EntryCall): Entry | undefined {
 }
 
 /** A resource that no list names. */
-function unlisted(uri: string, backend: BackendId): Entry {
+function unlisted(uri: string, backend: BackendId): BackendEntry {
   return {
     shown: uri as ShownName,
     route: { kind: 'backend', backend, native: uri as NativeName },

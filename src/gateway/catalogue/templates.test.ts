@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Catalogue, Entry, Visibility } from '../../model/catalogue.ts'
+import type { Catalogue, BackendEntry, Visibility } from '../../model/catalogue.ts'
 import { backendId, type NativeName, type ShownName } from '../../model/ids.ts'
 import { matchesTemplate, resolveResource } from './templates.ts'
 
@@ -35,7 +35,7 @@ type Given = [template: string, visibility: Visibility, backend?: string]
 
 function catalogue(resources: Given[], templates: Given[]): Catalogue {
   const map = (entries: Given[]) =>
-    new Map<string, Entry>(
+    new Map<string, BackendEntry>(
       entries.map(([shown, visibility, backend = 'b']) => {
         const route = { kind: 'backend', backend: backendId(backend), native: shown as NativeName } as const
         return [shown, { shown: shown as ShownName, route, visibility, definition: {} }]

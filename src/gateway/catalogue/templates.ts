@@ -1,4 +1,4 @@
-import type { Catalogue, Entry } from '../../model/catalogue.ts'
+import type { BackendEntry, Catalogue } from '../../model/catalogue.ts'
 import type { BackendId } from '../../model/ids.ts'
 
 /** What could not be matched in a bounded time is not worth matching. */
@@ -9,12 +9,12 @@ const MAX_PARTS = 64
 const MAX_STEPS = 2 ** 22
 
 /** The entry that a URI leads to: the resource itself, else the first template that fits. */
-export function resolveResource(catalogue: Catalogue, uri: string): Entry | undefined {
+export function resolveResource(catalogue: Catalogue, uri: string): BackendEntry | undefined {
   const exact = catalogue.resources.get(uri) ?? catalogue.templates.get(uri)
   if (exact || uri.length > MAX_URI) return exact
   // To each its own: the templates of one backend must not keep those of another from being looked at.
   const efforts = new Map<BackendId, Effort>()
-  let unreachable: Entry | undefined
+  let unreachable: BackendEntry | undefined
   for (const entry of catalogue.templates.values()) {
     const { backend } = entry.route
     let effort = efforts.get(backend)

@@ -1,5 +1,7 @@
 import type { Call, Context } from '../../model/call.ts'
 import type { BackendId } from '../../model/ids.ts'
+import type { Entry } from '../../model/catalogue.ts'
+import { backendOf } from '../../model/catalogue.ts'
 import type { Resolver } from '../catalogue/resolve.ts'
 import type { TaskIds } from '../tasks/task-ids.ts'
 
@@ -19,13 +21,15 @@ export function ownerOf(
       return undefined
     case 'skill':
     case 'directory':
-      return resolver.now({ kind: 'resource', uri: call.uri, params: {} }, context)?.route.backend
+      return ownerIn(resolver.now({ kind: 'resource', uri: call.uri, params: {} }, context))
     case 'vendor':
       return methods.get(call.method)
     case 'tool':
     case 'prompt':
     case 'resource':
     case 'complete':
-      return resolver.now(call, context)?.route.backend
+      return ownerIn(resolver.now(call, context))
   }
 }
+
+const ownerIn = (entry: Entry | undefined): BackendId | undefined => entry && backendOf(entry)

@@ -1,6 +1,7 @@
 import type { Backend } from '../../backends/backend.ts'
 import { ownRequest } from '../../backends/leg.ts'
 import type { Call, Caller, Context, Outcome } from '../../model/call.ts'
+import { backendOf } from '../../model/catalogue.ts'
 import { GatewayError, JSONRPC } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
@@ -81,7 +82,8 @@ export async function readSkill(
   const method = METHODS[call.kind]
   const able = backends.filter((backend) => isAble(backend, call.kind))
   if (able.length === 0) throw new GatewayError('METHOD_UNKNOWN', methodNotFound(method).message)
-  const owner = resolver.now({ kind: 'resource', uri: call.uri, params: {} }, context)?.route.backend
+  const entry = resolver.now({ kind: 'resource', uri: call.uri, params: {} }, context)
+  const owner = entry && backendOf(entry)
   const known = able.filter(({ spec }) => spec.id === owner)
   let failure: unknown
   for (const backend of known.length > 0 ? known : able) {

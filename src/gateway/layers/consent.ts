@@ -47,7 +47,8 @@ async function recover(error: unknown, failed: Failed): Promise<Outcome> {
   const { call, context, repetition } = failed
   if (error instanceof ConsentNeeded) {
     if (!takesLinks(context.profile)) throw readable(error)
-    if (context.era === 'legacy') await askLegacy(error, context)
+    // A step of a workflow is asked in the middle, whatever its caller is.
+    if (context.era === 'legacy' || context.ask) await askLegacy(error, context)
     // Another sign-in than the one that was agreed to is one that nobody has heard of.
     else if (repetition?.consent === error.id) await signedIn(error, context)
     else return questions(linkQuestions([{ message: error.message, url: error.url }]), error.id, failed)

@@ -55,7 +55,11 @@ function start(call: Call, backend = 'one', settings = SETTINGS): Running {
       })
     },
   }
-  const outcome = deadlineLayer(settings, () => backendId(backend))(core).invoke(call, context)
+  const outcome = deadlineLayer(
+    settings,
+    () => backendId(backend),
+    () => false,
+  )(core).invoke(call, context)
   outcome.catch(() => {})
   return { context: inside, outcome, answer, reason: () => inside.signal.reason?.message }
 }

@@ -17,10 +17,13 @@ interface Limit {
 export function deadlineLayer(
   settings: TimeoutSettings,
   backendOf: (call: Call, context: Context) => BackendId | undefined,
+  /** Whether it knows itself how long it may take: a composite tool, or a step whose author has said so. */
+  keepsOwnTime: (call: Call, context: Context) => boolean,
 ): Layer {
   return (inner) => ({
     ...inner,
     async invoke(call, context) {
+      if (keepsOwnTime(call, context)) return inner.invoke(call, context)
       const timer = new CallTimer(limitFor(call, context, settings, backendOf), settings.maxMs, context.signal)
       let streaming = false
       try {

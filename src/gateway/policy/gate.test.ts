@@ -4,13 +4,13 @@ import type { Contribution } from '../../aggregation/contribution.ts'
 import { readPolicies } from '../../auth/policy/compile.ts'
 import { principalOf } from '../../auth/policy/explain.ts'
 import { GATEWAY_CALLER, type Caller, type EntryCall } from '../../model/call.ts'
-import type { Entry } from '../../model/catalogue.ts'
+import type { BackendEntry } from '../../model/catalogue.ts'
 import { backendId } from '../../model/ids.ts'
 import type { NativeName, ShownName } from '../../model/ids.ts'
 import { Telemetry } from '../../telemetry/events.ts'
 import { PolicyGate } from './gate.ts'
 
-const entry = (name: string): Entry => ({
+const entry = (name: string): BackendEntry => ({
   shown: name as ShownName,
   route: { kind: 'backend', backend: backendId('git'), native: name as NativeName },
   visibility: 'listed',
@@ -44,7 +44,7 @@ test('what was found ahead serves the same call, entry and caller, and only once
 
 test('who sees the same gets the same catalogue', async () => {
   const gate = await gateWith('resource.name == "a" && principal has claim_team')
-  const none = new Map<string, Entry>()
+  const none = new Map<string, BackendEntry>()
   const tools = new Map(['a', 'b'].map((name) => [name, entry(name)]))
   const catalogue = { version: 1, tools, prompts: none, resources: none, templates: none, conflicts: [], notes: [] }
   const seen = await gate.view(catalogue, principalOf({ sub: 'x', team: 'one' }))
@@ -146,11 +146,11 @@ test('a template is seen, and completed, by whom one of its resources may be rea
   ]
   const { set } = await readPolicies({ policies, serverName: 'srv' })
   const gate = new PolicyGate(set, new Telemetry())
-  const templateOf = (uri: string): Entry => ({ ...entry(uri), definition: { uriTemplate: uri } })
+  const templateOf = (uri: string): BackendEntry => ({ ...entry(uri), definition: { uriTemplate: uri } })
   const complete = (uri: string): EntryCall => ({ kind: 'complete', ref: { type: 'resource', uri }, params: {} })
   const [open, hidden] = ['doc://{id}', 'hid://{id}']
   const templates = new Map([open, hidden].map((uri) => [uri, templateOf(uri)]))
-  const none = new Map<string, Entry>()
+  const none = new Map<string, BackendEntry>()
   const catalogue = { version: 1, tools: none, prompts: none, resources: none, templates, conflicts: [], notes: [] }
   const seen = await gate.view(catalogue, principalOf({ sub: 'rr' }))
   expect([...seen.templates.keys()]).toEqual([open])

@@ -7,6 +7,7 @@ import { targetOf } from '../../auth/policy/request.ts'
 import type { PolicySet } from '../../auth/policy/set.ts'
 import type { Caller, EntryCall } from '../../model/call.ts'
 import type { Catalogue, Entry } from '../../model/catalogue.ts'
+import { backendOf } from '../../model/catalogue.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { BackendId } from '../../model/ids.ts'
 import { isObject } from '../../model/json.ts'
@@ -92,7 +93,8 @@ export class PolicyGate {
     this.#trial?.decided(request, decision)
     if (decision.kind === 'allow') return
     const { principal, target } = request
-    const listed = mayBeAllowed(this.#set, { principal, target, origin: 'client' })
+    // What a step may not do is no secret: its author has named it.
+    const listed = caller.step !== undefined || mayBeAllowed(this.#set, { principal, target, origin: 'client' })
     // Completion helps to find arguments: whoever may see the entry may have it.
     if (listed && call.kind === 'complete') return
     this.#tell(request, decision)
@@ -145,17 +147,25 @@ function withInstructions(view: Catalogue, skilled: readonly BackendId[]): Catal
   if (whole === undefined || !instructionParts) return view
   const seen = new Set(skilled)
   for (const entries of [rest.tools, rest.prompts, rest.resources, rest.templates]) {
-    for (const { route, visibility } of entries.values()) if (visibility === 'listed') seen.add(route.backend)
+    for (const entry of entries.values()) {
+      const backend = entry.visibility === 'listed' ? backendOf(entry) : undefined
+      if (backend !== undefined) seen.add(backend)
+    }
   }
   const parts = instructionParts.filter(({ backend }) => seen.has(backend))
   const instructions = mergeInstructions(parts)
   return instructions === undefined ? rest : { ...rest, instructions, instructionParts: parts }
 }
 
-function requestFor(entry: Entry, call: EntryCall, { principal }: Caller): PolicyRequest {
+function requestFor(entry: Entry, call: EntryCall, { principal, step }: Caller): PolicyRequest {
   const given = call.kind === 'complete' ? undefined : call.params['arguments']
   const target = targetFor(entry, call)
-  return { principal, target, origin: 'client', arguments: isObject(given) ? given : undefined }
+  return {
+    principal,
+    target,
+    ...(step ? { origin: 'workflow', workflow: step.workflow } : { origin: 'client' }),
+    arguments: isObject(given) ? given : undefined,
+  }
 }
 
 /** What a template stands for is judged by the URI that is read, not by the template. */
@@ -167,7 +177,7 @@ function targetFor(entry: Entry, call: EntryCall): Target {
     case 'resource':
       return entry.shown === call.uri
         ? targetOf('resource', entry)
-        : { kind: 'resource', name: call.uri, backend: entry.route.backend }
+        : { kind: 'resource', name: call.uri, backend: backendOf(entry) }
     case 'complete':
       return targetOf(call.ref.type === 'prompt' ? 'prompt' : 'template', entry)
   }

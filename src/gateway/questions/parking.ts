@@ -62,8 +62,18 @@ export class Parking {
 
   /** Whether this is the retry of a call that was asked here: nobody else knows what to do with its state. */
   hasAsked(call: Call, context: Context): boolean {
+    return this.#askedBy(call, context) === 'parked'
+  }
+
+  /** Whether this request goes on with a call, or a run of a workflow, that waits for it. */
+  goesOn(call: Call, context: Context): boolean {
+    const by = this.#askedBy(call, context)
+    return by === 'parked' || by === 'run'
+  }
+
+  #askedBy(call: Call, context: Context): RequestState['kind'] | undefined {
     const { requestState } = call.params
-    return requestState !== undefined && openState(this.#sealer(), requestState, call, context)?.kind === 'parked'
+    return requestState === undefined ? undefined : openState(this.#sealer(), requestState, call, context)?.kind
   }
 
   /** Cancels every parked call. */

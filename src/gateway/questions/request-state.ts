@@ -8,11 +8,13 @@ import type { Sealer } from '../../protocol/sealed.ts'
 
 /**
  * What a `requestState` of ours says: the call waits in this process, in its n-th round of questions;
- * or the call has ended, and may be made again when the user agrees; `consent`: to the sign-in with this id.
+ * or the call has ended, and may be made again when the user agrees; `consent`: to the sign-in with this id;
+ * or a run of a workflow waits, in its store, with these questions open.
  */
 export type RequestState =
   | { kind: 'parked'; id: string; round: number }
   | { kind: 'again'; consent: string | undefined }
+  | { kind: 'run'; id: string; revision: number; questions: readonly string[] }
 
 /** Opens only for the principal and the request that it was given for. */
 export function sealState(sealer: Sealer, state: RequestState, call: Call, context: Context): string {
@@ -20,15 +22,24 @@ export function sealState(sealer: Sealer, state: RequestState, call: Call, conte
 }
 
 function contentOf(state: RequestState): JsonObject {
-  if (state.kind === 'parked') return { id: state.id, round: state.round }
-  return state.consent === undefined ? {} : { consent: state.consent }
+  switch (state.kind) {
+    case 'parked':
+      return { id: state.id, round: state.round }
+    case 'again':
+      return state.consent === undefined ? {} : { consent: state.consent }
+    case 'run':
+      return { run: state.id, revision: state.revision, questions: [...state.questions] }
+  }
 }
 
 /** `undefined`: not one of ours for this request. */
 export function openState(sealer: Sealer, token: unknown, call: Call, context: Context): RequestState | undefined {
   const state = typeof token === 'string' ? sealer.open(token, binding(call, context)) : undefined
   if (!isObject(state)) return undefined
-  const { id, round, consent } = state
+  const { id, round, consent, run, revision, questions } = state
+  if (typeof run === 'string' && typeof revision === 'number' && Array.isArray(questions)) {
+    return { kind: 'run', id: run, revision, questions: questions.filter((one) => typeof one === 'string') }
+  }
   if (typeof id === 'string' && typeof round === 'number') return { kind: 'parked', id, round }
   return { kind: 'again', consent: typeof consent === 'string' ? consent : undefined }
 }

@@ -57,6 +57,7 @@ function call(turn: Turn, site: Site, planned: PlannedTool, step: StepState): St
     arguments: made.value,
     idempotencyKey: idempotencyKey(turn.run.id, path),
     timeoutMs: planned.timeoutMs,
+    ownTimeout: planned.ownTimeout === true,
   })
   return step
 }

@@ -52,4 +52,6 @@ export interface CallCommand extends Attempt {
   /** The same for all attempts. */
   readonly idempotencyKey: string
   readonly timeoutMs: number
+  /** Its author has said so. */
+  readonly ownTimeout: boolean
 }

@@ -6,16 +6,16 @@ import { nodeOf, own, type SchemaNode } from '../schema/node.ts'
 import type { AuthoredStep, Kind } from './draft.ts'
 import type { Path } from './faults.ts'
 import { readNested } from './nested.ts'
-import type { Pen } from './reading.ts'
+import type { Pen, Reading } from './reading.ts'
 import { schemaShape, UNDECLARED, UNKNOWN } from './shapes.ts'
 import { buildArguments } from './values.ts'
-import type { Offer } from './world.ts'
+import type { Offer, World } from './world.ts'
 
 /** Reads the call of a tool. */
 export function readTool(step: AuthoredStep, path: Path, pen: Pen): Kind<PlannedTool> {
   const { reading } = pen
   const name = step.tool ?? ''
-  const offer = step.tool === undefined ? 'unknown' : reading.world.tool(name)
+  const offer = offerOf(step, reading)
   if (offer === 'unknown' && step.tool !== undefined) unknownTool(name, [...path, 'tool'], pen)
   if (offer === 'not known yet') {
     reading.ledger.warn(
@@ -33,9 +33,21 @@ export function readTool(step: AuthoredStep, path: Path, pen: Pen): Kind<Planned
   if (schema) checkCall(args, schema, at, 'argument', pen)
   const readOnly = known?.annotations !== undefined && own(known.annotations, 'readOnlyHint') === true
   return {
-    plan: { kind: 'tool', tool: shown, arguments: makeArguments, repeatable: step.idempotent ?? readOnly },
+    plan: {
+      kind: 'tool',
+      tool: shown,
+      arguments: makeArguments,
+      repeatable: step.idempotent ?? readOnly,
+      ...(step.timeout !== undefined && { ownTimeout: true }),
+    },
     output: known ? (known.outputSchema ? schemaShape(known.outputSchema) : UNDECLARED) : UNKNOWN,
   }
+}
+
+function offerOf({ id, tool }: AuthoredStep, { world, inner, chain }: Reading): ReturnType<World['tool']> {
+  if (tool === undefined) return 'unknown'
+  const outermost = chain.length === 1 ? (inner.get(id) ?? id) : undefined
+  return outermost !== undefined && world.ended?.has(outermost) ? 'not known yet' : world.tool(tool)
 }
 
 function checkCall(args: JsonObject, schema: SchemaNode, path: Path, member: string, { reading }: Pen): void {

@@ -1,4 +1,4 @@
-import { parseDuration } from '../../config/duration.ts'
+import { parseDuration } from '../../model/duration.ts'
 import type { Ledger, Path } from './faults.ts'
 
 /** Milliseconds of a duration as it was written; `fallback` when there is none, or a wrong one, which is told. */

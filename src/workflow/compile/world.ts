@@ -1,5 +1,6 @@
 import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
 import type { JsonObject } from '../../model/json.ts'
+import type { WorkflowLimits } from '../../model/settings.ts'
 
 /** A tool as steps may call it. */
 export interface Offer {
@@ -22,27 +23,7 @@ export interface World {
   readonly workflow: (name: string) => AuthoredCompositeTool | undefined
   /** Names for hints. */
   readonly workflows: () => Iterable<string>
-  readonly limits: Limits
-}
-
-export interface Limits {
-  readonly steps: number
-  /** Steps, or iterations of a loop, at once. */
-  readonly parallel: number
-  readonly iterations: number
-  /** Workflows within workflows, the outermost counted. */
-  readonly depth: number
-  /** Longest time of a run that says nothing else, milliseconds. */
-  readonly runMs: number
-  /** Longest time of a step that says nothing else, milliseconds. */
-  readonly stepMs: number
-}
-
-export const DEFAULT_LIMITS: Limits = {
-  steps: 100,
-  parallel: 10,
-  iterations: 1000,
-  depth: 5,
-  runMs: 30 * 60_000,
-  stepMs: 5 * 60_000,
+  readonly limits: WorkflowLimits
+  /** Ids of steps that have ended already: what they call does not matter any more. */
+  readonly ended?: ReadonlySet<string>
 }

@@ -279,7 +279,7 @@ export class Performance<Context> {
     const { ports } = this.#options
     const caller = this.#caller
     if (!caller || this.#isLost) return
-    const { path, attempt, step, tool, idempotencyKey } = command
+    const { path, attempt, step, tool, idempotencyKey, ownTimeout } = command
     const key = keyOf(command)
     const started = startAttempt({
       timeoutMs: command.timeoutMs,
@@ -294,6 +294,7 @@ export class Performance<Context> {
             tool,
             arguments: command.arguments,
             idempotencyKey,
+            ownTimeout,
             context: caller.context,
             depth: caller.depth + 1,
             ask: (question, signal) => this.#park(command, key, question, signal),

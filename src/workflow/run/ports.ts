@@ -82,6 +82,8 @@ export interface StepCall<Context> {
   readonly arguments: JsonObject
   /** The same for all attempts, and after a restart. */
   readonly idempotencyKey: string
+  /** Its author says how long it may take; the engine sees to that. */
+  readonly ownTimeout: boolean
   readonly context: Context
   /** Composite tools around this call. */
   readonly depth: number

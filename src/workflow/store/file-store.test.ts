@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 
 import { sealingWith, TEST_KEY } from '../../../test/support/workflow/sealing.ts'
 import { bodyOf, describeStore, ROOM, storedRun } from '../../../test/support/workflow/store-suite.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { parseJson } from '../../../test/support/workflow/json.ts'
 import { openFileStore } from './file-store.ts'
 import type { StoredRun } from './run-store.ts'
 

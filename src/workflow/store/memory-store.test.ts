@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { bodyOf, describeStore, ROOM, storedRun } from '../../../test/support/workflow/store-suite.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { parseJson } from '../../../test/support/workflow/json.ts'
 import { createMemoryStore } from './memory-store.ts'
 
 describe('memory', () => describeStore(() => Promise.resolve(createMemoryStore(parseJson))))

@@ -1,7 +1,6 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { SealingKey } from '../../../../model/settings.ts'
+import { ensuredKey, fileKey } from '../../../key-file.ts'
 import type { SealedWith } from './store-fault.ts'
 
 /** What seals a file: the first key seals, all open. */
@@ -29,7 +28,7 @@ export function createVaultKeys(configured: readonly SealingKey[], keyFile: stri
   const derived = configured.map(({ id, key }) => ({ id, key: derive(key) }))
   return {
     async seal(text) {
-      const { id, key } = derived[0] ?? { id: FILE_ID, key: derive(await ensuredKey(keyFile)) }
+      const { id, key } = derived[0] ?? { id: FILE_ID, key: derive(ensuredKey(keyFile)) }
       const head = Buffer.from(JSON.stringify({ v: 1, key: id })).toString('base64url')
       const iv = randomBytes(IV_BYTES)
       const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(head))
@@ -40,7 +39,7 @@ export function createVaultKeys(configured: readonly SealingKey[], keyFile: stri
       const [head = '', body = ''] = sealed.trim().split('.')
       const bytes = Buffer.from(body, 'base64url')
       const keys = derived.filter(({ id }) => id === idOf(head)).map(({ key }) => key)
-      const kept = idOf(head) === FILE_ID ? await fileKey(keyFile) : undefined
+      const kept = idOf(head) === FILE_ID ? fileKey(keyFile) : undefined
       if (kept) keys.push(derive(kept))
       for (const key of keys) {
         try {
@@ -72,36 +71,4 @@ function idOf(head: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** `undefined`: there is no such file. */
-async function fileKey(path: string): Promise<Buffer | undefined> {
-  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  return known === undefined ? undefined : checked(known)
-}
-
-async function ensuredKey(path: string): Promise<Buffer> {
-  const known = await fileKey(path)
-  if (known) return known
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  // Complete before it has its name, and of two processes that begin together one gives the key to both.
-  const draft = `${path}.${randomUUID()}`
-  try {
-    await writeFile(draft, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
-    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  } finally {
-    await rm(draft, { force: true })
-  }
-  return checked(await readFile(path, 'utf8'))
-}
-
-function checked(text: string): Buffer {
-  const key = Buffer.from(text.trim(), 'base64url')
-  if (key.length !== 32) throw new Error('the key file holds no key of 32 bytes')
-  return key
 }

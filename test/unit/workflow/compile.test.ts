@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
-import { joinPath } from '../../config/positions.ts'
-import { type AuthoredCompositeTool, compositeToolSchema } from '../../config/schema/composite.ts'
-import type { JsonObject, JsonValue } from '../../model/json.ts'
-import { EvaluationError, type PlannedLoop, type PlannedQuestion, type PlannedTool, type Scope } from '../plan.ts'
-import { compile } from './compile.ts'
-import { DEFAULT_LIMITS, type Limits, type Offer, type World } from './world.ts'
+import { joinPath } from '../../../src/config/positions.ts'
+import { type AuthoredCompositeTool, compositeToolSchema } from '../../../src/config/schema/composite.ts'
+import type { JsonObject, JsonValue } from '../../../src/model/json.ts'
+import {
+  EvaluationError,
+  type PlannedLoop,
+  type PlannedQuestion,
+  type PlannedTool,
+  type Scope,
+} from '../../../src/workflow/plan.ts'
+import { compile } from '../../../src/workflow/compile/compile.ts'
+import { DEFAULT_WORKFLOW_LIMITS, type WorkflowLimits } from '../../../src/model/settings.ts'
+import type { Offer, World } from '../../../src/workflow/compile/world.ts'
 
 const object = (properties: JsonObject, required: string[] = [], more: JsonObject = {}): JsonObject => ({
   type: 'object',
@@ -42,7 +49,7 @@ const OFFERS: Offer[] = [
   offer('open', object({ a: { type: 'string' } }, [], { additionalProperties: true })),
 ]
 
-function world(workflows: readonly object[] = [], limits: Partial<Limits> = {}): World {
+function world(workflows: readonly object[] = [], limits: Partial<WorkflowLimits> = {}): World {
   const offers = new Map(OFFERS.map((one) => [one.shown, one]))
   const named = new Map(workflows.map((one) => [(one as AuthoredCompositeTool).name, one as AuthoredCompositeTool]))
   return {
@@ -50,7 +57,7 @@ function world(workflows: readonly object[] = [], limits: Partial<Limits> = {}):
     tools: () => offers.keys(),
     workflow: (name) => named.get(name),
     workflows: () => named.keys(),
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    limits: { ...DEFAULT_WORKFLOW_LIMITS, ...limits },
   }
 }
 

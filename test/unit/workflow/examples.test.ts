@@ -1,11 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../config/load.ts'
-import type { JsonObject } from '../../model/json.ts'
-import { compile } from './compile.ts'
-import { DEFAULT_LIMITS, type Offer, type World } from './world.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { JsonObject } from '../../../src/model/json.ts'
+import { compile } from '../../../src/workflow/compile/compile.ts'
+import { folderWith } from '../../support/folders.ts'
+import { selfSigned } from '../../support/oidc/certificate.ts'
+import { DEFAULT_WORKFLOW_LIMITS } from '../../../src/model/settings.ts'
+import type { Offer, World } from '../../../src/workflow/compile/world.ts'
 
-const TESTDATA = fileURLToPath(new URL('../../config/testdata/', import.meta.url))
+const TESTDATA = fileURLToPath(new URL('../../../src/config/testdata/', import.meta.url))
 
 const TYPES: Readonly<Record<string, JsonObject>> = {
   s: { type: 'string' },
@@ -40,12 +43,14 @@ function world(tools: Readonly<Record<string, string>>): World {
     tools: () => Object.keys(tools),
     workflow: () => undefined,
     workflows: () => [],
-    limits: DEFAULT_LIMITS,
+    limits: DEFAULT_WORKFLOW_LIMITS,
   }
 }
 
 async function check(inputs: string[], tools: Readonly<Record<string, string>>, stdin?: string) {
+  const { cert, key } = selfSigned()
   const env = {
+    TLS_FOLDER: folderWith({ 'cert.pem': cert, 'key.pem': key }),
     FILES_TOKEN: 'x',
     VMCP_CLIENT_SECRET: 'x',
     GITHUB_EXCHANGE_SECRET: 'x',

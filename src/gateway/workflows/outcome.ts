@@ -1,0 +1,42 @@
+import type { Outcome } from '../../model/call.ts'
+import { isObject, type JsonObject } from '../../model/json.ts'
+import type { Turn } from '../../workflow/run/ports.ts'
+
+/** Where the result of a composite tool tells of its steps. */
+export const WORKFLOW_META = 'vmcp/workflow'
+
+/** What a run has come to, as the result of the tool: structured, as text, and with its steps in `_meta` (contract 7). */
+export function resultOf({ outcome, reports }: Turn & { kind: 'finished' }, workflow: string): Outcome {
+  const _meta = { [WORKFLOW_META]: reports.map((report): JsonObject => ({ ...report })) }
+  if (outcome.status === 'completed') {
+    const { output } = outcome
+    const structuredContent = isObject(output) ? output : { result: output }
+    const text = JSON.stringify(structuredContent)
+    return result({ content: [{ type: 'text', text }], structuredContent, _meta })
+  }
+  const { message, step } = outcome.error
+  const where = step === undefined ? '' : ` at step "${step}"`
+  const text = `Workflow "${workflow}" ${HOW[outcome.status]}${where}: ${message}`
+  return result({ content: [{ type: 'text', text }], isError: true, _meta })
+}
+
+const HOW = {
+  failed: 'failed',
+  cancelled: 'was cancelled',
+  timed_out: 'timed out',
+  interrupted: 'was interrupted',
+} as const
+
+const result = (value: JsonObject): Outcome => ({ kind: 'result', value, era: 'legacy' })
+
+/** The composite tool is there, and cannot be called now. */
+export function awayResult(workflow: string, why: string, waiting: boolean): Outcome {
+  const state = waiting ? 'cannot be called yet' : 'is withdrawn, since it does not fit the tools that there are'
+  return result({ content: [{ type: 'text', text: `Workflow "${workflow}" ${state}: ${why}` }], isError: true })
+}
+
+/** Arguments that do not fit are for the model to mend (2025-11-25, tools, "Error Handling"). */
+export function argumentsResult(workflow: string, problem: string): Outcome {
+  const text = `Invalid arguments for "${workflow}": ${problem}`
+  return result({ content: [{ type: 'text', text }], isError: true })
+}

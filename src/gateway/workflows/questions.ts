@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import type { Context, Question } from '../../model/call.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { isObject } from '../../model/json.ts'
+import { checkQuestion, takesQuestion } from '../../protocol/capabilities.ts'
+import type { Answers } from '../../workflow/run/answers.ts'
+import type { AskedQuestion, Caller } from '../../workflow/run/ports.ts'
+import { validateOutput } from '../../workflow/schema/validate.ts'
+import { checkAnswer } from '../questions/check-answer.ts'
+
+const ELICIT = 'elicitation/create'
+
+/** A question of a run as it is put to the client (client/elicitation). */
+function requestOf(question: AskedQuestion): Question {
+  switch (question.mode) {
+    case 'form': {
+      const { message, schema } = question
+      return { method: ELICIT, params: { mode: 'form', message, requestedSchema: schema } }
+    }
+    case 'url': {
+      const { message, url } = question
+      return { method: ELICIT, params: { mode: 'url', message, url } }
+    }
+    case 'backend': {
+      const { method, params } = question.question
+      return { method: typeof method === 'string' ? method : '', params: isObject(params) ? params : {} }
+    }
+  }
+}
+
+/** For a modern client, which answers when it comes back: by question id. */
+export function inputRequests(questions: readonly AskedQuestion[]): JsonObject {
+  const requests = questions.map((question): [string, JsonObject] => {
+    const { method, params } = requestOf(question)
+    const { elicitationId: _, ...modern } = params
+    return [question.id, { method, params: modern }]
+  })
+  return Object.fromEntries(requests)
+}
+
+/** Of the answers that a client sends those to questions that it was asked. */
+export function answersIn(inputResponses: unknown, asked: readonly string[]): Answers {
+  if (!isObject(inputResponses)) return {}
+  const answers = asked.flatMap((id): [string, JsonObject][] => {
+    const answer = Object.hasOwn(inputResponses, id) ? inputResponses[id] : undefined
+    return answer === undefined ? [] : [[id, isObject(answer) ? answer : {}]]
+  })
+  return Object.fromEntries(answers)
+}
+
+/** How the run turns to whoever waits for it. A modern client is not asked in the middle: it comes back. */
+export function askingOf(context: Context): Pick<Caller<Context>, 'takes' | 'ask'> {
+  const { ask, era, profile } = context
+  const canBeAsked = era === 'modern' || ask !== undefined
+  return {
+    takes: (mode) => canBeAsked && takesQuestion(profile, ELICIT, { mode }),
+    ...(ask && {
+      ask: (question, signal) => {
+        const { method, params } = requestOf(question)
+        checkQuestion(profile, method, params)
+        return ask({ method, params: withId(era, method, params) }, signal)
+      },
+    }),
+  }
+}
+
+/** Legacy clients know URL elicitations by an id (2025-11-25, client/elicitation, "URL Mode"). */
+function withId(era: Context['era'], method: string, params: JsonObject): JsonObject {
+  const needsId = era === 'legacy' && method === ELICIT && params['mode'] === 'url'
+  return needsId ? { elicitationId: randomUUID(), ...params } : params
+}
+
+const validators = new WeakMap<JsonObject, ReturnType<typeof validateOutput>>()
+
+/** What is wrong with an answer, for whoever gave it; `undefined`: nothing. */
+export function answerProblem(question: AskedQuestion, answer: JsonObject): string | undefined {
+  const problem = checkAnswer(requestOf(question).method, answer)
+  if (problem !== undefined || question.mode !== 'form' || answer['action'] !== 'accept') return problem
+  let validate = validators.get(question.schema)
+  if (!validate) validators.set(question.schema, (validate = validateOutput(question.schema)))
+  const mismatch = validate(isObject(answer['content']) ? answer['content'] : {})
+  return mismatch === undefined ? undefined : `does not fit its form: ${mismatch}`
+}

@@ -1,0 +1,102 @@
+import type { Context, Core } from '../../model/call.ts'
+import { GatewayError } from '../../model/errors.ts'
+import type { JsonObject, JsonValue } from '../../model/json.ts'
+import { type Principal, principalKey } from '../../model/principal.ts'
+import type { WorkflowSettings } from '../../model/settings.ts'
+import type { Plan } from '../../workflow/plan.ts'
+import { createEngine, type Engine } from '../../workflow/run.ts'
+import type { Answers } from '../../workflow/run/answers.ts'
+import { type Caller, CLOCK, EngineError, type Look, type Turn } from '../../workflow/run/ports.ts'
+import { DEFAULT_SETTINGS } from '../../workflow/run/settings.ts'
+import type { ListedRun, RunFilter, RunStore } from '../../workflow/store/run-store.ts'
+import { StoreError } from '../../workflow/store/store-error.ts'
+import { answerProblem } from './questions.ts'
+import { callStep } from './step-call.ts'
+
+export interface RunsParts {
+  store: RunStore
+  settings: Pick<WorkflowSettings, 'questionMs' | 'askMs' | 'valuesMs' | 'historyMs'>
+  /** What steps call: always that of the current generation. */
+  core: Core
+  /** With the tools that there are now. `ended`: ids of steps that call nothing any more. */
+  planAgain: (definition: JsonValue, ended: readonly string[]) => { plan: Plan } | { faults: readonly string[] }
+}
+
+interface Beginning {
+  plan: Plan
+  definition: JsonValue
+  /** Checked, with the defaults applied. */
+  params: JsonObject
+  caller: Caller<Context>
+  id?: string
+}
+
+/** The runs of composite tools of one gateway. They outlive the generation that they began in. */
+export class Runs {
+  readonly #engine: Engine<Context>
+  readonly #store: RunStore
+
+  constructor({ store, settings, core, planAgain }: RunsParts) {
+    const { questionMs, askMs, valuesMs, historyMs } = settings
+    this.#store = store
+    this.#engine = createEngine<Context>(
+      {
+        ...CLOCK,
+        store,
+        call: (step, signal) => callStep(core, step, signal),
+        plan: planAgain,
+        check: answerProblem,
+      },
+      { ...DEFAULT_SETTINGS, questionMs, askMs, valuesMs, historyMs },
+    )
+  }
+
+  begin(beginning: Beginning): Promise<Turn> {
+    return this.#engine.begin({ ...beginning, owner: ownerOf(beginning.caller) }).catch(told)
+  }
+
+  resume(id: string, answers: Answers, caller: Caller<Context>): Promise<Turn> {
+    return this.#engine.resume(id, ownerOf(caller), answers, caller).catch(told)
+  }
+
+  look(id: string, principal: Principal): Promise<Look> {
+    return this.#engine.look(id, principalKey(principal)).catch(told)
+  }
+
+  /** False: this principal has no such run, or it has ended. */
+  cancel(id: string, principal: Principal): Promise<boolean> {
+    return this.#engine.cancel(id, principalKey(principal)).catch(told)
+  }
+
+  /** The runs of one principal, newest first. */
+  list(filter: Omit<RunFilter, 'owner'>, principal: Principal): Promise<ListedRun[]> {
+    return this.#store.list({ ...filter, owner: principalKey(principal) }).catch(told)
+  }
+
+  /** There are other tools, or other definitions: what remains of each run is checked again. */
+  recheck(): void {
+    if (this.#engine.size > 0) this.#engine.reloaded()
+  }
+
+  /** Ends what nobody can come back to. */
+  async close(): Promise<void> {
+    await this.#engine.close()
+    await this.#store.close()
+  }
+}
+
+const ownerOf = ({ context }: Caller<Context>): string => principalKey(context.principal)
+
+const CODES = {
+  busy: 'BACKEND_BUSY',
+  invalid: 'PARAMS_INVALID',
+  store: 'STORE_UNAVAILABLE',
+  lost: 'STORE_UNAVAILABLE',
+  stopping: 'SHUTTING_DOWN',
+} as const satisfies Record<EngineError['kind'], string>
+
+function told(error: unknown): never {
+  if (error instanceof StoreError) throw new GatewayError('STORE_UNAVAILABLE', error.message, { cause: error })
+  if (error instanceof EngineError) throw new GatewayError(CODES[error.kind], error.message, { cause: error })
+  throw error
+}

@@ -1,0 +1,1 @@
+export { parseJson } from '../../../src/protocol/json.ts'

@@ -8,6 +8,7 @@ import type { Entry } from '../model/catalogue.ts'
 import type { ShownName } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
 import { isObject } from '../model/json.ts'
+import { compositeFaults } from './composite-faults.ts'
 import { policyFault } from './configuration.ts'
 import type { Served } from './session.ts'
 import { withGateway } from './session.ts'
@@ -55,6 +56,7 @@ export async function connectionFaults(served: Served, locate: LoadResult['locat
       ...unknown('operational.timeouts.perTool', config.timeouts.perTool.keys()),
       ...unknown('rateLimiting.tools', config.limits.tools.keys()),
       ...policyNames(),
+      ...compositeFaults(config, keeper.composites.values(), locate),
       ...findSuspicious(keeper.admission(GATEWAY_CALLER).offered).map((finding) =>
         fault(`backends.${finding.backend}`, `suspicious: ${findingText(finding)}`, 'warning'),
       ),

@@ -9,6 +9,7 @@ import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { toolsCommand } from './commands/tools.ts'
 import { validateCommand } from './commands/validate.ts'
+import { workflowCommand } from './commands/workflow.ts'
 import { versionCommand } from './commands/version.ts'
 import { GatewayError } from '../model/errors.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   callCommand,
   lockCommand,
   policyCommand,
+  workflowCommand,
   authCommand,
   initCommand,
   schemaCommand,

@@ -2,7 +2,8 @@ import type { Position } from './positions.ts'
 
 /**
  * One thing that is wrong with a configuration, at one place.
- * `scope` `file`: the whole configuration is refused. `backend`: that backend is withheld, the rest can be served.
+ * `scope` `file`: the whole configuration is refused. `backend`, `workflow`: that backend, or that composite tool, is
+ * withheld, the rest can be served.
  */
 export interface Fault {
   file: string
@@ -16,7 +17,7 @@ export interface Fault {
   /** The way out. */
   hint?: string
   severity: 'error' | 'warning'
-  scope: 'file' | 'backend'
+  scope: 'file' | 'backend' | 'workflow'
 }
 
 function fault(
@@ -34,6 +35,13 @@ export const fileError = (at: Position, message: string, hint?: string): Fault =
 
 export const backendError = (at: Position, message: string, hint?: string): Fault =>
   fault(at, message, hint, { severity: 'error', scope: 'backend' })
+
+export const workflowFault = (
+  at: Position,
+  message: string,
+  hint: string | undefined,
+  severity: Fault['severity'],
+): Fault => fault(at, message, hint, { severity, scope: 'workflow' })
 
 export const warning = (at: Position, message: string, hint?: string): Fault =>
   fault(at, message, hint, { severity: 'warning', scope: 'file' })

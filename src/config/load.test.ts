@@ -70,13 +70,7 @@ test('everything that the schema knows is accepted, and what has no effect yet i
     sealingKeys: [{ id: '2026-11', key: Buffer.alloc(32, 7) }],
     sessions: { maxPerBackend: 10, idleMs: 90_000 },
     logLevel: 'debug',
-    laterSections: [
-      'optimizer',
-      'codeMode',
-      'audit',
-      'telemetry',
-      'sessionStorage',
-    ],
+    laterSections: ['optimizer', 'codeMode', 'audit', 'telemetry', 'sessionStorage'],
   })
   expect(result.config?.timeouts.perTool.get('github_search')).toBe(300_000)
   expect(result.config?.aggregation.tools.get('github')?.overrides['create_issue']?.name).toBe('new_issue')

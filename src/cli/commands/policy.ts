@@ -8,6 +8,7 @@ import type { Args, Command } from '../args.ts'
 import { EXIT, usageError } from '../exit.ts'
 import { CASES_FORMAT, readCases } from '../policy/cases.ts'
 import { explanationText } from '../policy/explanation.ts'
+import { printFaults } from '../print-faults.ts'
 import { readPolicyFile, usablePolicies } from '../policy/source.ts'
 import { count, paintFor, print } from '../terminal.ts'
 
@@ -45,17 +46,13 @@ export const policyCommand: Command = {
 
 async function check(file: string, args: Args): Promise<number> {
   const { set, faults } = await readPolicyFile(file)
-  const errors = faults.filter(({ severity }) => severity === 'error')
-  if (args.on('json')) print(JSON.stringify(faults, null, 2))
-  else {
+  const errors = printFaults(faults, args.on('json'))
+  if (!args.on('json')) {
     const paint = paintFor(process.stdout)
-    for (const fault of faults) {
-      print(fault.severity === 'error' ? formatFault(fault) : `${paint.warn('warning')} ${formatFault(fault)}`)
-    }
-    if (errors.length > 0) print(paint.bad(count(errors.length, 'error')))
+    if (errors > 0) print(paint.bad(count(errors, 'error')))
     else print(set ? paint.good('valid') : `${file} has no policies: everybody who may connect may do everything`)
   }
-  return errors.length > 0 ? EXIT.config : EXIT.ok
+  return errors > 0 ? EXIT.config : EXIT.ok
 }
 
 async function test(file: string, args: Args): Promise<number> {

@@ -1,8 +1,9 @@
-import { formatFault } from '../../config/format.ts'
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, load, sourceOf } from '../configuration.ts'
+import { unaskedFaults } from '../composite-faults.ts'
 import { connectionFaults } from '../connection-faults.ts'
 import { EXIT } from '../exit.ts'
+import { printFaults } from '../print-faults.ts'
 import { count, paintFor, print } from '../terminal.ts'
 
 export const validateCommand: Command = {
@@ -23,29 +24,18 @@ export const validateCommand: Command = {
   run: async (args) => {
     const { config, faults: found, policies, locate } = await load(sourceOf(args))
     const faults = [...found]
-    if (args.on('connect') && config)
-      faults.push(...(await connectionFaults({ config, ...(policies && { policies }) }, locate)))
-    const errors = faults.filter(({ severity }) => severity === 'error')
-    if (args.on('json')) {
-      const rows = faults.map(({ file, line, column, path, message, hint, severity }) => ({
-        file,
-        line,
-        column,
-        path,
-        message,
-        ...(hint !== undefined && { hint }),
-        severity,
-      }))
-      print(JSON.stringify(rows, null, 2))
-    } else {
-      const paint = paintFor(process.stdout)
-      for (const fault of faults) {
-        print(fault.severity === 'error' ? formatFault(fault) : `${paint.warn('warning')} ${formatFault(fault)}`)
-      }
-      if (errors.length === 0 && config) {
-        print(`${paint.good('valid')}: ${config.name}, ${count(config.backends.length, 'backend')}`)
-      } else if (errors.length > 0) print(paint.bad(count(errors.length, 'error')))
+    if (config) {
+      const asked = args.on('connect')
+        ? await connectionFaults({ config, ...(policies && { policies }) }, locate)
+        : unaskedFaults(config, locate)
+      faults.push(...asked)
     }
-    return errors.length > 0 ? EXIT.config : EXIT.ok
+    const errors = printFaults(faults, args.on('json'))
+    if (!args.on('json')) {
+      const paint = paintFor(process.stdout)
+      if (errors > 0) print(paint.bad(count(errors, 'error')))
+      else if (config) print(`${paint.good('valid')}: ${config.name}, ${count(config.backends.length, 'backend')}`)
+    }
+    return errors > 0 ? EXIT.config : EXIT.ok
   },
 }

@@ -13,7 +13,7 @@ export const wrongAt = (at: Position, message: string, hint?: string): CliError 
 /** What readers of values throw is a `CliError` that names the place. `what`: the value, at the start of a sentence. */
 export type Reader<Value> = (node: Located, what: string) => Value
 
-export const entriesOf: Reader<[string, LocatedEntry][]> = (node, what) => {
+const entriesOf: Reader<[string, LocatedEntry][]> = (node, what) => {
   if (node.kind !== 'map') throw wrongAt(node.at, `${what} must be a map`)
   return [...node.entries]
 }

@@ -35,6 +35,8 @@ interface Variant {
   readonly composite: Composite
   /** What its check has been told of tools. It holds as long as it would be told the same. */
   readonly asked: ReadonlyMap<string, Answer>
+  /** How many tools there were: hints of what is wrong name some of them. */
+  readonly known: number
 }
 
 type Answer = ReturnType<World['tool']>
@@ -87,6 +89,11 @@ export class Composites {
     return this.#checked.get(catalogue) ?? NONE
   }
 
+  /** All of them, checked against tools that are in no catalogue. */
+  check(tools: Tools): readonly Composite[] {
+    return [...this.#definitions.keys()].map((name) => this.#check(name, tools))
+  }
+
   /** The plan of a stored run with these tools. `ended`: ids of steps that call nothing any more. */
   planAgain(stored: JsonValue, ended: readonly string[], tools: Tools): ReturnType<typeof planOf> {
     const { tool, within } = stored as unknown as StoredDefinition
@@ -98,15 +105,20 @@ export class Composites {
   #check(name: string, tools: Tools): Composite {
     const variants = this.#variants.get(name) ?? []
     this.#variants.set(name, variants)
-    const known = variants.find(({ asked }) => [...asked].every(([tool, answer]) => isSame(tools.tool(tool), answer)))
-    if (known) return known.composite
-    const variant = this.#compile(name, tools)
+    const known = count(tools.tools())
+    const same = variants.find(
+      (variant) =>
+        (variant.composite.compiled.plan !== undefined || variant.known === known) &&
+        [...variant.asked].every(([tool, answer]) => isSame(tools.tool(tool), answer)),
+    )
+    if (same) return same.composite
+    const variant = { ...this.#compile(name, tools), known }
     variants.unshift(variant)
     variants.length = Math.min(variants.length, MAX_VARIANTS)
     return variant.composite
   }
 
-  #compile(name: string, tools: Tools): Variant {
+  #compile(name: string, tools: Tools): Omit<Variant, 'known'> {
     const asked = new Map<string, Answer>()
     const tool = (wanted: string): Answer => {
       const answer = tools.tool(wanted)
@@ -191,6 +203,12 @@ function awayBecause(compiled: Compiled, asked: ReadonlyMap<string, Answer>): Aw
   const unknown = [...asked].flatMap(([name, answer]) => (answer === 'not known yet' ? [`"${name}"`] : []))
   if (unknown.length === 0) return undefined
   return { waiting: true, why: `nobody has told yet what ${unknown.join(', ')} takes: a backend has not answered` }
+}
+
+function count(names: Iterable<string>): number {
+  let total = 0
+  for (const _ of names) total++
+  return total
 }
 
 /** Definitions are made anew with each catalogue; what their backends have sent is not. */

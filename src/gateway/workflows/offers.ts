@@ -3,6 +3,7 @@ import type { BackendId } from '../../model/ids.ts'
 import { isObject, type JsonObject } from '../../model/json.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import { couldBelong } from '../../aggregation/conflicts.ts'
+import { prefixOf } from '../../aggregation/names.ts'
 import type { Offer, World } from '../../workflow/compile/world.ts'
 
 /** What there is to call, for the checks of workflows. */
@@ -19,7 +20,10 @@ export interface ToolsParts {
 }
 
 /** The tools of a catalogue by the names that steps may use: shown, or that which a hidden one would have, or `backend.tool`. */
-export function toolsOf({ tools }: Merged, { settings, configured, approved, silent }: ToolsParts): Tools {
+export function toolsOf(
+  { tools }: Pick<Merged, 'tools'>,
+  { settings, configured, approved, silent }: ToolsParts,
+): Tools {
   let native: ReadonlyMap<string, BackendEntry> | undefined
   const byNative = (): ReadonlyMap<string, BackendEntry> =>
     (native ??= new Map(
@@ -37,9 +41,21 @@ export function toolsOf({ tools }: Merged, { settings, configured, approved, sil
   }
 }
 
+/** Before any backend was asked: all that can be said of a name is whether one of them could have it. */
+export function unaskedTools(settings: AggregationSettings, backends: readonly BackendId[], more: boolean): Tools {
+  const parts = { settings, configured: backends.length, approved: false, silent: backends }
+  const { tool } = toolsOf(NOTHING, parts)
+  return {
+    tool: (name) => (more || tool(name) === 'not known yet' ? 'unasked' : 'unknown'),
+    tools: () => backends.map((backend) => `${prefixOf(settings.prefixFormat, backend)}...`),
+  }
+}
+
 /** Under these strategies names need no prefix, so that they do not say whose they are. */
 const mayBeBare = ({ strategy, onlyOnConflict }: AggregationSettings, silent: readonly BackendId[]): boolean =>
   silent.length > 0 && (strategy !== 'prefix' || onlyOnConflict)
+
+const NOTHING = { tools: new Map<string, BackendEntry>() }
 
 const ANY_ARGUMENTS: JsonObject = { type: 'object' }
 const offers = new WeakMap<BackendEntry, Offer>()

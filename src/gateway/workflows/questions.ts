@@ -15,11 +15,11 @@ function requestOf(question: AskedQuestion): Question {
   switch (question.mode) {
     case 'form': {
       const { message, schema } = question
-      return { method: ELICIT, params: { mode: 'form', message, requestedSchema: schema } }
+      return { method: ELICIT, params: { mode: 'form', message, requestedSchema: schema, _meta: metaOf(question) } }
     }
     case 'url': {
       const { message, url } = question
-      return { method: ELICIT, params: { mode: 'url', message, url } }
+      return { method: ELICIT, params: { mode: 'url', message, url, _meta: metaOf(question) } }
     }
     case 'backend': {
       const { method, params } = question.question
@@ -27,6 +27,9 @@ function requestOf(question: AskedQuestion): Question {
     }
   }
 }
+
+/** Which step asks. */
+const metaOf = ({ step }: AskedQuestion): JsonObject => ({ 'vmcp/step': step })
 
 /** For a modern client, which answers when it comes back: by question id. */
 export function inputRequests(questions: readonly AskedQuestion[]): JsonObject {

@@ -15,8 +15,11 @@ export interface Offer {
 
 /** What a definition is checked against. */
 export interface World {
-  /** By shown name, the name it would have, or `backend.tool`. `not known yet`: its backend has not told its tools. */
-  readonly tool: (name: string) => Offer | 'unknown' | 'not known yet'
+  /**
+   * By shown name, the name it would have, or `backend.tool`. `not known yet`: its backend has not told its tools. `unasked`:
+   * nobody has asked it.
+   */
+  readonly tool: (name: string) => Offer | 'unknown' | 'not known yet' | 'unasked'
   /** Names for hints. */
   readonly tools: () => Iterable<string>
   /** The composite tool of that name. */

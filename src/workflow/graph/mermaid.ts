@@ -70,8 +70,14 @@ function labelOf(node: GraphNode, report: StepReport | undefined): string {
  */
 const SPECIAL = /(?!(?<=[\p{L}\p{N}])[-._](?=[\p{L}\p{N}]))[^\p{L}\p{N} ]/gu
 
+/** What Mermaid still reads after it has decoded entities: `$$` as a formula, `\n` as an end of line, `fa:` as an icon. */
+const MEANT = /[$\\:]/gu
+const WORD_JOINER = '\u2060'
+
 function escape(text: string): string {
-  return text.replaceAll(SPECIAL, (character) => `#${character.codePointAt(0)};`)
+  return text
+    .replaceAll(MEANT, `$&${WORD_JOINER}`)
+    .replaceAll(SPECIAL, (character) => `#${character.codePointAt(0)};`)
 }
 
 function styleOf(status: StepStatus): string {

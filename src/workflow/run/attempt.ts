@@ -32,7 +32,10 @@ export function startAttempt({ call, timeoutMs, clock, onEnd }: AttemptOptions):
   let since = clock.now()
   let holds = 0
   let stopTimer = clock.setTimer(leftMs, expire)
-  void perform()
+  // Whoever starts it has it in hand when the call begins.
+  queueMicrotask(() => {
+    if (!isOver) void perform()
+  })
 
   async function perform(): Promise<void> {
     for (;;) {

@@ -537,7 +537,7 @@ describe('real calls', () => {
     const took = performance.now() - began
     expect(took).toBeGreaterThan(45)
     expect(took).toBeLessThan(1_000)
-    expect(outcome.seen?.steps[2]?.ms).toBe(3_600_000)
+    expect(outcome.seen?.steps[2]?.ms).toBeGreaterThanOrEqual(3_600_000)
   })
 
   test('may ask the user', async () => {

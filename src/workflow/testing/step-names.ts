@@ -1,7 +1,7 @@
 import type { Plan, PlannedStep } from '../plan.ts'
 
 /** A step as cases may mean it. */
-export interface NamedStep {
+interface NamedStep {
   readonly kind: PlannedStep['kind']
   /** That it calls, once or for each item. */
   readonly tool?: string

@@ -1,0 +1,32 @@
+import type { Fault } from '../config/faults.ts'
+import { workflowFault } from '../config/faults.ts'
+import type { GatewayConfig } from '../config/gateway-config.ts'
+import type { LoadResult } from '../config/load.ts'
+import type { Composite } from '../gateway/workflows/composites.ts'
+import { compositesOf, toolsUnasked } from './workflow/subject.ts'
+
+/** What is wrong with composite tools whatever the backends offer. Nobody is asked. */
+export function unaskedFaults(config: GatewayConfig, locate: LoadResult['locate']): Fault[] {
+  return compositeFaults(config, compositesOf(config, toolsUnasked(config)), locate)
+}
+
+/** What was found wrong with composite tools, where the configuration has them. */
+export function compositeFaults(
+  { compositeTools }: GatewayConfig,
+  composites: Iterable<Composite>,
+  locate: LoadResult['locate'],
+): Fault[] {
+  return [...composites].flatMap(({ workflow, compiled }) => {
+    const index = compositeTools.findIndex(({ name }) => name === workflow)
+    return compiled.faults.map(({ path, offset = 0, message, hint, severity }) => {
+      const at = locate(['compositeTools', index, ...path])
+      // How a text is folded in the file only its reader knows.
+      return workflowFault(
+        at,
+        offset === 0 ? message : `${message} (character ${offset + 1} of the text)`,
+        hint,
+        severity,
+      )
+    })
+  })
+}

@@ -27,7 +27,16 @@ export interface RunState {
   readonly outcome?: Outcome
 }
 
-export type RunStatus = 'running' | 'suspended' | 'completed' | 'failed' | 'cancelled' | 'timed_out' | 'interrupted'
+export const RUN_STATUSES = [
+  'running',
+  'suspended',
+  'completed',
+  'failed',
+  'cancelled',
+  'timed_out',
+  'interrupted',
+] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
 
 export type Outcome =
   | { readonly status: 'completed'; readonly output: JsonValue }

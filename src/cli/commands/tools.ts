@@ -45,6 +45,8 @@ interface Report {
   backends: BackendRow[]
   conflicts: { name: string; backends: readonly string[]; resolution: string }[]
   tokens: number
+  /** Composite tools that cannot be called. */
+  workflows: readonly { name: string; why: string }[]
   /** With --frozen: what is not as the lock says. */
   withheld?: readonly Withheld[]
   suspicious: readonly Finding[]
@@ -80,7 +82,7 @@ export const toolsCommand: Command = {
 }
 
 function reportOf(gateway: Gateway, catalogue: Catalogue): Omit<Report, 'withheld' | 'suspicious'> {
-  const { backends } = gateway.current
+  const { backends, keeper } = gateway.current
   const tools = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed').map(toolRow)
   return {
     tools,
@@ -101,8 +103,14 @@ function reportOf(gateway: Gateway, catalogue: Catalogue): Omit<Report, 'withhel
       resolution,
     })),
     tokens: tools.reduce((sum, tool) => sum + tool.tokens, 0),
+    workflows: [...keeper.composites.values()].flatMap(({ workflow, away }) =>
+      away ? [{ name: workflow, why: withHint(away) }] : [],
+    ),
   }
 }
+
+const withHint = ({ why, hint }: { why: string; hint?: string }): string =>
+  hint === undefined ? why : `${why} (${hint})`
 
 /** The operator sees what clients do not: what the backend wrote last. */
 function errorOf({ message, detail }: BackendFault): string {
@@ -148,6 +156,8 @@ function show(report: Report): void {
     const why = one.why === 'new' ? 'it is not in the lock' : 'it is not what the lock says'
     print(`${paint.bad('withheld')}: ${subjectText(one)}, ${why}`)
   }
+  for (const { name, why } of report.workflows)
+    print(`${paint.bad('withdrawn')}: composite tool "${name}": ${plain(why)}`)
   printSuspicious(report.suspicious)
   print(`\n${count(report.tools.length, 'tool')}, about ${report.tokens} tokens in a client's context`)
 }

@@ -128,7 +128,7 @@ export class Composites {
     const definition = this.#definitions.get(name) as AuthoredCompositeTool
     const world = { tools: tools.tools, tool, ...workflowsOf(this.#definitions), limits: this.#limits }
     const compiled = compile(definition, world)
-    const away = awayBecause(compiled, asked)
+    const away = awayBecause(definition, compiled, asked)
     const composite = { workflow: name, compiled, definition: this.#storable(definition), ...(away && { away }) }
     return { composite, asked }
   }
@@ -193,11 +193,18 @@ function planOf({ plan, faults }: Compiled) {
   return { faults: faults.filter(({ severity }) => severity === 'error').map(({ message }) => message) }
 }
 
-function awayBecause(compiled: Compiled, asked: ReadonlyMap<string, Answer>): Away | undefined {
+function awayBecause(
+  { steps }: AuthoredCompositeTool,
+  compiled: Compiled,
+  asked: ReadonlyMap<string, Answer>,
+): Away | undefined {
   const [first, ...more] = compiled.faults.filter(({ severity }) => severity === 'error')
   if (first) {
     const rest = more.length === 0 ? '' : ` (and ${more.length} more)`
-    const why = `${first.path.join('.')}: ${first.message}${rest}`
+    const [root, index, ...key] = first.path
+    const step = root === 'steps' ? steps[Number(index)] : undefined
+    const where = step ? `step "${step.id}"${key.length === 0 ? '' : `, ${key.join('.')}`}` : first.path.join('.')
+    const why = `${where}: ${first.message}${rest}`
     return { waiting: false, why, ...(first.hint !== undefined && { hint: first.hint }) }
   }
   const unknown = [...asked].flatMap(([name, answer]) => (answer === 'not known yet' ? [`"${name}"`] : []))

@@ -4,10 +4,12 @@ import type { Turn } from '../../workflow/run/ports.ts'
 
 /** Where the result of a composite tool tells of its steps. */
 export const WORKFLOW_META = 'vmcp/workflow'
+/** Under which its run is found in the history. */
+const RUN_META = 'vmcp/runId'
 
 /** What a run has come to, as the result of the tool: structured, as text, and with its steps in `_meta` (contract 7). */
-export function resultOf({ outcome, reports }: Turn & { kind: 'finished' }, workflow: string): Outcome {
-  const _meta = { [WORKFLOW_META]: reports.map((report): JsonObject => ({ ...report })) }
+export function resultOf({ outcome, reports, runId }: Turn & { kind: 'finished' }, workflow: string): Outcome {
+  const _meta = { [WORKFLOW_META]: reports.map((report): JsonObject => ({ ...report })), [RUN_META]: runId }
   if (outcome.status === 'completed') {
     const { output } = outcome
     const structuredContent = isObject(output) ? output : { result: output }

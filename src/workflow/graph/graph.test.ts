@@ -252,6 +252,14 @@ test('no text breaks out of its quotes in Mermaid', () => {
   )
 })
 
+test('what Mermaid would still read in a decoded text is taken apart', () => {
+  const shown = mermaid(drawable(plan('p', [tool('a', [], { tool: String.raw`$$x$$ \n fa:fa-car` })])))
+    .replaceAll(/#(\d+);/gu, (_, code: string) => String.fromCodePoint(Number(code)))
+    .split('<br/>')[1]
+  expect(shown).not.toMatch(/\$\$|\\n|fa:fa/u)
+  expect(shown).toContain('$\u2060$\u2060x$\u2060$\u2060 \\\u2060n fa:\u2060fa-car')
+})
+
 /** Tags of a document that is well-formed in the small part of XML that is written here; throws at all else. */
 function tagsOf(document: string): { name: string; attributes: string }[] {
   // oxlint-disable-next-line no-control-regex

@@ -75,9 +75,7 @@ const MEANT = /[$\\:]/gu
 const WORD_JOINER = '\u2060'
 
 function escape(text: string): string {
-  return text
-    .replaceAll(MEANT, `$&${WORD_JOINER}`)
-    .replaceAll(SPECIAL, (character) => `#${character.codePointAt(0)};`)
+  return text.replaceAll(MEANT, `$&${WORD_JOINER}`).replaceAll(SPECIAL, (character) => `#${character.codePointAt(0)};`)
 }
 
 function styleOf(status: StepStatus): string {

@@ -23,6 +23,7 @@ import { ModernDoor } from './modern.ts'
 import { answerPage } from './pages.ts'
 import { Responder } from './responder.ts'
 import { makeServer } from './server.ts'
+import { answerRunHistory } from './run-history.ts'
 import { SseDoor } from './sse.ts'
 
 const MAX_HEADERS = 100
@@ -188,6 +189,8 @@ export class HttpDoor {
         return this.#sse.connect(req, res, principal)
       case 'message':
         return this.#postMessage(req, res, principal)
+      case 'runs':
+        return answerRunHistory(this.#gateway, req, res, principal)
     }
   }
 
@@ -283,13 +286,14 @@ export class HttpDoor {
   }
 }
 
-type Verb = 'post' | 'get' | 'delete' | 'connect' | 'message'
+type Verb = 'post' | 'get' | 'delete' | 'connect' | 'message' | 'runs'
 
 /** What may be done where (contract 3), besides OPTIONS. */
 const ALLOWED: Readonly<Record<string, Readonly<Record<string, Verb>>>> = {
   '/mcp': { GET: 'get', POST: 'post', DELETE: 'delete' },
   '/sse': { GET: 'connect' },
   '/messages': { POST: 'message' },
+  '/workflows/runs': { GET: 'runs' },
 }
 
 /** Streams and sessions are unknown to modern clients. */

@@ -1,6 +1,9 @@
+import { createRequire } from 'node:module'
 import { createContext, Script } from 'node:vm'
-import { Ajv, type Options, type ValidateFunction } from 'ajv'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import type * as Draft07 from 'ajv'
+import type { Ajv, Options, ValidateFunction } from 'ajv'
+import type * as Draft2020 from 'ajv/dist/2020.js'
+import type { Ajv2020 } from 'ajv/dist/2020.js'
 import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import { own } from './node.ts'
 
@@ -44,6 +47,17 @@ const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-0[4-7]\/schema#?$/u
 let modern: Ajv2020 | undefined
 let draft07: Ajv | undefined
 
+/** Loaded when it is needed: gateways without composite tools would wait for it at their start. */
+const load = createRequire(import.meta.url)
+const makeModern = (): Ajv2020 => {
+  const { Ajv2020 } = load('ajv/dist/2020.js') as typeof Draft2020
+  return new Ajv2020(OPTIONS)
+}
+const makeDraft07 = (): Ajv => {
+  const { Ajv } = load('ajv') as typeof Draft07
+  return new Ajv(OPTIONS)
+}
+
 /**
  * A validator of a schema: draft-07 where it says so, else 2020-12. Compiled once; no other document is ever fetched.
  * Throws when the schema cannot be compiled.
@@ -51,9 +65,7 @@ let draft07: Ajv | undefined
 export function validator(schema: JsonObject): Validate {
   const named = own(schema, '$schema')
   const ajv =
-    typeof named === 'string' && DRAFT_07.test(named)
-      ? (draft07 ??= new Ajv(OPTIONS))
-      : (modern ??= new Ajv2020(OPTIONS))
+    typeof named === 'string' && DRAFT_07.test(named) ? (draft07 ??= makeDraft07()) : (modern ??= makeModern())
   const { $schema: _, $id: __, ...plain } = schema
   const validate: ValidateFunction = ajv.compile(plain)
   ajv.removeSchema(plain)

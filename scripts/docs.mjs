@@ -3,7 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 import { PAGE, protocolPage } from '../test/matrix/page.ts'
+import { TEMPLATES_PAGE, templatesPage } from '../test/unit/workflow/templates-page.ts'
 
-mkdirSync(dirname(PAGE), { recursive: true })
-writeFileSync(PAGE, protocolPage())
-console.log(`written: ${PAGE}`)
+const PAGES = { [PAGE]: protocolPage, [TEMPLATES_PAGE]: templatesPage }
+
+for (const [page, make] of Object.entries(PAGES)) {
+  mkdirSync(dirname(page), { recursive: true })
+  writeFileSync(page, make())
+  console.log(`written: ${page}`)
+}

@@ -23,7 +23,7 @@ export interface GraphNode {
 }
 
 /** Places in `Graph.nodes`. */
-export interface GraphEdge {
+interface GraphEdge {
   readonly from: number
   readonly to: number
   /** What it leads to has a condition. */

@@ -73,6 +73,21 @@ test('the lines lead along the links that were given, and no others', () => {
   )
 })
 
+test('a line is dashed as far as nothing but conditional links shares it', () => {
+  fc.assert(
+    fc.property(graphs, ({ sizes, links }) => {
+      const { lines } = layout(sizes, links)
+      const starts = new Map(lines.map((line) => [key(line.start.x, line.start.y), line]))
+      for (const { conditional, branches } of lines) {
+        expect(conditional).toBe(branches.every((branch) => branch.conditional))
+        for (const { end, arrives, conditional } of branches) {
+          if (!arrives) expect(conditional).toBe(starts.get(key(end.x, end.y))?.conditional)
+        }
+      }
+    }),
+  )
+})
+
 test('no line crosses a box: beside boxes it is straight, and clear of them', () => {
   fc.assert(
     fc.property(graphs, ({ sizes, links }) => {

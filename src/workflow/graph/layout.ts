@@ -7,7 +7,7 @@ export interface Point {
 }
 
 /** What leads from a box, or on from another line, to the next row. */
-export interface Line {
+interface Line {
   readonly start: Point
   /** Down to here it is straight: what is beside it may be higher. */
   readonly bend: number
@@ -15,7 +15,7 @@ export interface Line {
   readonly branches: readonly Branch[]
 }
 
-export interface Branch {
+interface Branch {
   readonly end: Point
   /** It ends at a box, not where another line begins. */
   readonly arrives: boolean

@@ -1,6 +1,6 @@
 import type { StepStatus } from '../plan.ts'
 
-export interface Tint {
+interface Tint {
   readonly fill: string
   readonly line: string
 }

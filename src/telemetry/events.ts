@@ -66,8 +66,9 @@ export interface Events {
   'workflow.offered': { workflow: string }
   'session.opened': { client: string; revision: string; sessions: number }
   'session.closed': { why: string; sessions: number }
-  'call.failed': { method: string; name: string; code: string; message: string }
-  'call.done': { method: string; name: string; ms: number }
+  /** `by`: the workflow and its step that made the call, `release/push`; absent: a client. */
+  'call.failed': { method: string; name: string; code: string; message: string; by?: string }
+  'call.done': { method: string; name: string; ms: number; by?: string }
   /** Tokens of an issuer cannot be checked; and that they can be, again or at last. */
   'issuer.failing': { issuer: string; why: string }
   'issuer.ready': { issuer: string; keys: number }

@@ -23,6 +23,8 @@ function signInText(note: Events['sign-in']): string {
   }
 }
 
+const of = (by: string | undefined): string => (by === undefined ? '' : ` (of ${by})`)
+
 /** Every sentence of the log, with its level. */
 const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'gateway.listening': { level: 'info', say: ({ url }) => `listening at ${url}` },
@@ -93,9 +95,9 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'session.closed': { level: 'debug', say: ({ why }) => `session closed: ${why}` },
   'call.failed': {
     level: 'warn',
-    say: ({ method, name, code, message }) => `${method} ${name} failed: ${message} (${code})`,
+    say: ({ method, name, code, message, by }) => `${method} ${name}${of(by)} failed: ${message} (${code})`,
   },
-  'call.done': { level: 'debug', say: ({ method, name, ms }) => `${method} ${name}: ${ms.toFixed(1)} ms` },
+  'call.done': { level: 'debug', say: ({ method, name, ms, by }) => `${method} ${name}${of(by)}: ${ms.toFixed(1)} ms` },
   'issuer.failing': { level: 'warn', say: ({ issuer, why }) => `tokens of ${issuer} cannot be checked: ${why}` },
   'issuer.ready': { level: 'info', say: ({ issuer, keys }) => `tokens of ${issuer} can be checked (${keys} keys)` },
   'local.token': {

@@ -1,4 +1,4 @@
-import type { Call, Layer } from '../../model/call.ts'
+import type { Call, Context, Layer } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import { clip } from '../../protocol/clip.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
@@ -42,7 +42,8 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
         if (outcome.kind === 'stream') outcome.stream.onFinish(tally.ended)
         else tally.ended()
         if (telemetry.hears('call.done')) {
-          telemetry.emit('call.done', { method: call.kind, name: clip(subject(call)), ms: performance.now() - started })
+          const ms = performance.now() - started
+          telemetry.emit('call.done', { method: call.kind, name: clip(subject(call)), ms, ...by(context) })
         }
         return outcome
       } catch (error) {
@@ -50,12 +51,15 @@ export function observeLayer(telemetry: Telemetry, tally: Tally): Layer {
         const { code, message } = error instanceof GatewayError ? error : { code: 'INTERNAL', message: String(error) }
         // What its reader is told holds a link that is theirs alone.
         const why = code === 'CONSENT_NEEDED' ? 'its user has to sign in first' : message
-        telemetry.emit('call.failed', { method: call.kind, name: clip(subject(call)), code, message: why })
+        const name = clip(subject(call))
+        telemetry.emit('call.failed', { method: call.kind, name, code, message: why, ...by(context) })
         throw error
       }
     },
   })
 }
+
+const by = ({ step }: Context): { by?: string } => (step ? { by: clip(`${step.workflow}/${step.step}`) } : {})
 
 function subject(call: Call): string {
   switch (call.kind) {

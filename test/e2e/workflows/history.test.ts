@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+
+import { startGateway } from '../../support/gateway.ts'
+import { openSession } from '../../matrix/peers/raw.ts'
+
+const steps = [{ id: 'ask', type: 'elicitation', message: 'Go?', onDecline: { action: 'continue' } }]
+const CONFIG = {
+  backends: [],
+  compositeTools: [
+    { name: 'one', steps },
+    { name: 'two', steps },
+  ],
+}
+
+test('the admin door lists the runs of whoever asks, by workflow, status and time', async () => {
+  const gateway = await startGateway(CONFIG)
+  try {
+    const session = await openSession(gateway.url, '2025-11-25', {})
+    for (const name of ['one', 'two', 'one']) {
+      await session.request('tools/call', { name, arguments: {} })
+    }
+    const history = async (query = '') => {
+      const answer = await fetch(gateway.url.replace('/mcp', `/workflows/runs${query}`))
+      return {
+        status: answer.status,
+        ...((await answer.json()) as { runs?: Record<string, unknown>[]; error?: unknown }),
+      }
+    }
+    const all = await history()
+    expect(all.runs?.map(({ workflow }) => workflow)).toEqual(['one', 'two', 'one'])
+    expect(all.runs?.[0]).toMatchObject({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/u),
+      status: 'failed',
+      createdAt: expect.stringMatching(/Z$/u),
+      steps: [{ id: 'ask', status: 'failed' }],
+      failure: { kind: 'unanswered', step: 'ask' },
+    })
+    expect((await history('?workflow=two')).runs).toHaveLength(1)
+    expect((await history('?status=completed')).runs).toEqual([])
+    expect((await history('?status=completed,failed&limit=2')).runs).toHaveLength(2)
+    expect((await history(`?after=${new Date(Date.now() + 60_000).toISOString()}`)).runs).toEqual([])
+    for (const wrong of ['?status=done', '?limit=0', '?after=yesterday', '?flow=one']) {
+      expect(await history(wrong)).toMatchObject({
+        status: 400,
+        error: { message: expect.stringContaining('Bad Request') },
+      })
+    }
+  } finally {
+    await gateway.close()
+  }
+})
+
+test('where callers have names nobody sees the runs of another, or any without a token', async () => {
+  const gateway = await startGateway({ ...CONFIG, incomingAuth: { type: 'local' } })
+  try {
+    const answer = await fetch(gateway.url.replace('/mcp', '/workflows/runs'))
+    expect(answer.status).toBe(401)
+  } finally {
+    await gateway.close()
+  }
+})

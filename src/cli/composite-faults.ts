@@ -3,11 +3,11 @@ import { workflowFault } from '../config/faults.ts'
 import type { GatewayConfig } from '../config/gateway-config.ts'
 import type { LoadResult } from '../config/load.ts'
 import type { Composite } from '../gateway/workflows/composites.ts'
-import { compositesOf, toolsUnasked } from './workflow/subject.ts'
+import { uncheckedComposites } from './workflow/subject.ts'
 
 /** What is wrong with composite tools whatever the backends offer. Nobody is asked. */
 export function unaskedFaults(config: GatewayConfig, locate: LoadResult['locate']): Fault[] {
-  return compositeFaults(config, compositesOf(config, toolsUnasked(config)), locate)
+  return compositeFaults(config, uncheckedComposites(config), locate)
 }
 
 /** What was found wrong with composite tools, where the configuration has them. */

@@ -62,6 +62,11 @@ const REFUSED: [line: number, text: string, path: string, message: string][] = [
   [33, "files: ['.']", 'spec.steps[1].arguments.files', NO_FILES],
   [34, "condition: '{{ .steps.check-status.output.has_changes }}'", 'spec.steps[1].condition', NO_CHANGES],
 ]
+/** The server answers nothing by these names; as they may be left out of the result, this is no error. */
+const DOUBTED: [line: number, name: string][] = [
+  [60, 'commit_sha'],
+  [62, 'pushed'],
+]
 
 describe('the file of the seeds as it is', () => {
   test('is refused at exactly the lines that do not fit the schemas of the server', async () => {
@@ -79,24 +84,28 @@ describe('the file of the seeds as it is', () => {
       const column = written.length - written.trimStart().length + text.indexOf(': ') + 3
       expect(errors).toContainEqual(expect.stringContaining(`${file}:${line}:${column} ${path}: ${message}`))
     }
+    for (const [line, name] of DOUBTED) {
+      expect(lines[line - 2]?.trim()).toBe(`${name}:`)
+      expect(stdout).toContain(`warning ${file}:${line}:9 spec.output.properties.${name}: `)
+    }
   })
 
   test('is withdrawn with the reason, and its neighbours are served', async () => {
     const served = await serve('withdrawn', UNCHANGED)
-    const { client, call, close } = await connectHttp('SDK v2, modern', served.url)
-    const names = (await client.listTools()).tools.map(({ name }) => name)
+    const peer = await connectHttp('SDK v2, modern', served.url)
+    const names = (await peer.client.listTools()).tools.map(({ name }) => name)
     expect(names).toEqual(expect.arrayContaining(['git_status', 'git_add', 'git_commit', 'git_push', 'is-clean']))
     expect(names).not.toContain('git-commit-workflow')
     const { repository } = newRepository('withdrawn')
-    expect(await call({ name: 'is-clean', arguments: { path: repository } })).toMatchObject({
+    expect(await peer.call({ name: 'is-clean', arguments: { path: repository } })).toMatchObject({
       structuredContent: { clean: false },
     })
-    const reason = `steps.1.arguments.files: ${NO_FILES} (and 1 more)`
-    const result = await call({ name: 'git-commit-workflow', arguments: workOn(repository) })
+    const reason = `step "stage-changes", arguments.files: ${NO_FILES} (and 1 more)`
+    const result = await peer.call({ name: 'git-commit-workflow', arguments: workOn(repository) })
     expect(result).toMatchObject({ isError: true })
     expect(textOf(result)).toContain(reason)
     expect(served.told()).toContain(`composite tool "git-commit-workflow" is withdrawn: ${reason}`)
-    await close()
+    await peer.close()
     await served.end()
   })
 })

@@ -102,7 +102,7 @@ test('what needs no backend is told without one', async () => {
   ]) {
     const { code, stdout } = await vmcp(...command)
     expect([code, stdout]).toEqual([3, expect.stringContaining('there is no step "three"')])
-    expect(stdout).not.toContain('get-sum')
+    expect(stdout).not.toContain('ecko')
   }
   expect(await vmcp('validate', file('good.yaml'))).toMatchObject({ code: 0 })
 })

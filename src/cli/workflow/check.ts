@@ -4,14 +4,14 @@ import { EXIT } from '../exit.ts'
 import { printFaults } from '../print-faults.ts'
 import { withGateway } from '../session.ts'
 import { count, paintFor, print } from '../terminal.ts'
-import { compositesIn, compositesOf, loadWorkflows, namedBy, pick, toolsUnasked } from './subject.ts'
+import { compositesIn, loadWorkflows, namedBy, pick, uncheckedComposites } from './subject.ts'
 
 /** `vmcp workflow check`: everything that is wrong with composite tools, where it stands in the files. */
 export async function checkWorkflows(positionals: readonly string[], args: Args): Promise<number> {
   const { source, name } = namedBy(args, positionals, 'name')
   const loaded = await loadWorkflows(source)
   const { config, locate } = loaded
-  const all = args.on('offline') ? compositesOf(config, toolsUnasked(config)) : await withGateway(loaded, compositesIn)
+  const all = args.on('offline') ? uncheckedComposites(config) : await withGateway(loaded, compositesIn)
   const meant = name === undefined ? all : [pick(all, name)]
   const faults = compositeFaults(config, meant, locate)
   const errors = printFaults(faults, args.on('json'))

@@ -10,14 +10,14 @@ import { actingAs } from '../acting-as.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { withGateway } from '../session.ts'
 import { print } from '../terminal.ts'
-import { compositesOf, loadWorkflows, namedBy, pick, planOf, toolsUnasked } from './subject.ts'
+import { loadWorkflows, namedBy, pick, planOf, uncheckedComposites } from './subject.ts'
 
 /** `vmcp workflow graph`: Mermaid, or a picture; with a run, what became of its steps. */
 export async function graphWorkflow(positionals: readonly string[], args: Args): Promise<number> {
   const { source, name } = namedBy(args, positionals, 'name')
   const loaded = await loadWorkflows(source)
   const { config } = loaded
-  const plan = planOf(pick(compositesOf(config, toolsUnasked(config)), name))
+  const plan = planOf(pick(uncheckedComposites(config), name))
   const run = args.text('run')
   const { served, principal } = actingAs(args, loaded, 'workflow')
   const steps = run === undefined ? [] : await withGateway(served, (gateway) => reportsOf(gateway, run, principal))

@@ -3,14 +3,14 @@ import type { Args } from '../args.ts'
 import { EXIT } from '../exit.ts'
 import { withGateway } from '../session.ts'
 import { paintFor, plain, print, table } from '../terminal.ts'
-import { compositesIn, compositesOf, loadWorkflows, namedBy, toolsUnasked } from './subject.ts'
+import { compositesIn, loadWorkflows, namedBy, uncheckedComposites } from './subject.ts'
 
 /** `vmcp workflow list`: what there is, and whether it can be called with the tools that are there. */
 export async function listWorkflows(positionals: readonly string[], args: Args): Promise<number> {
   const { source, name } = namedBy(args, positionals, 'name')
   const loaded = await loadWorkflows(source)
   const { config } = loaded
-  const all = args.on('offline') ? compositesOf(config, toolsUnasked(config)) : await withGateway(loaded, compositesIn)
+  const all = args.on('offline') ? uncheckedComposites(config) : await withGateway(loaded, compositesIn)
   const rows = all.filter(({ workflow }) => name === undefined || workflow === name).map((one) => rowOf(one, config))
   if (args.on('json')) print(JSON.stringify({ workflows: rows }, null, 2))
   else {

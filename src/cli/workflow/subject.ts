@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { Composites, type Composite } from '../../gateway/workflows/composites.ts'
-import { type Tools, unaskedTools } from '../../gateway/workflows/offers.ts'
+import { UNASKED } from '../../gateway/workflows/offers.ts'
 import type { Plan } from '../../workflow/plan.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
 import { suggest } from '../../model/nearest.ts'
@@ -35,15 +35,9 @@ export async function loadWorkflows(source: Source): Promise<Loaded & { config: 
   throw new CliError(EXIT.config, 'the configuration has no composite tools', hint)
 }
 
-/** The tools of a configuration whose backends nobody asks. */
-export function toolsUnasked({ aggregation, backends, mode }: GatewayConfig): Tools {
-  const ids = backends.filter(({ disabled }) => !disabled).map(({ id }) => id)
-  return unaskedTools(aggregation, ids, mode === 'dynamic')
-}
-
-/** The composite tools of a configuration, checked as far as that can be done with these tools. */
-export const compositesOf = ({ compositeTools, workflows }: GatewayConfig, tools: Tools): readonly Composite[] =>
-  new Composites(compositeTools, workflows.limits).check(tools)
+/** The composite tools of a configuration, checked as far as that can be done without asking a backend. */
+export const uncheckedComposites = ({ compositeTools, workflows }: GatewayConfig): readonly Composite[] =>
+  new Composites(compositeTools, workflows.limits).check(UNASKED)
 
 /** Checked against the tools that are there now. */
 export async function compositesIn({ current }: Gateway): Promise<readonly Composite[]> {

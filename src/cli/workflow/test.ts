@@ -2,7 +2,7 @@ import { formatFault } from '../../config/format.ts'
 import type { Context } from '../../model/call.ts'
 import type { Composite } from '../../gateway/workflows/composites.ts'
 import { callStep } from '../../gateway/workflows/step-call.ts'
-import type { Tools } from '../../gateway/workflows/offers.ts'
+import { type Tools, UNASKED } from '../../gateway/workflows/offers.ts'
 import type { RealCalls } from '../../workflow/testing/call-tools.ts'
 import { type CaseOutcome, runCase } from '../../workflow/testing/run-case.ts'
 import { type Subject, subjectOf } from '../../workflow/testing/subject.ts'
@@ -13,7 +13,7 @@ import { withGateway } from '../session.ts'
 import { count, paintFor, print } from '../terminal.ts'
 import { type CaseFile, type FiledCase, problemFault, readWorkflowCases } from './cases.ts'
 import { contextOf } from './run.ts'
-import { compositesIn, compositesOf, loadWorkflows, pick, planOf, toolsUnasked } from './subject.ts'
+import { compositesIn, loadWorkflows, pick, planOf, uncheckedComposites } from './subject.ts'
 
 interface Tested {
   one: FiledCase
@@ -48,8 +48,7 @@ async function testFile({ config: inputs, cases }: CaseFile, args: Args): Promis
   })
   const { config } = loaded
   if (!args.on('connect') && !cases.some(isReal)) {
-    const tools = toolsUnasked(config)
-    return testCases(cases, compositesOf(config, tools), tools, undefined)
+    return testCases(cases, uncheckedComposites(config), UNASKED, undefined)
   }
   const { served, principal } = actingAs(args, loaded, 'workflow')
   return withGateway(served, async (gateway) => {

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../model/json.ts'
 import { type AggregationSettings, DEFAULT_WORKFLOW_LIMITS } from '../../model/settings.ts'
 import { type EventName, Telemetry } from '../../telemetry/events.ts'
 import { Composites } from './composites.ts'
-import { toolsOf, unaskedTools } from './offers.ts'
+import { toolsOf } from './offers.ts'
 
 const SETTINGS: AggregationSettings = {
   strategy: 'prefix',
@@ -205,11 +205,4 @@ test('a step that has ended calls nothing any more', () => {
   )
   expect(now.composites.planAgain(stored, ['a'], tools)).toMatchObject({ plan: { steps: [{ id: 'a' }, { id: 'b' }] } })
   expect(now.composites.planAgain(stored, [], tools)).toEqual({ faults: ['there is no tool "git_log"'] })
-})
-
-test('before anybody was asked a name is wrong only when no backend could have it', () => {
-  const { tool: of } = unaskedTools(SETTINGS, [GIT, FILES], false)
-  expect(['git_x', 'git.x', 'hub_x'].map(of)).toEqual(['unasked', 'unasked', 'unknown'])
-  expect(unaskedTools(SETTINGS, [GIT], false).tool('anything')).toBe('unasked')
-  expect(unaskedTools(SETTINGS, [], true).tool('anything')).toBe('unasked')
 })

@@ -3,7 +3,6 @@ import type { BackendId } from '../../model/ids.ts'
 import { isObject, type JsonObject } from '../../model/json.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import { couldBelong } from '../../aggregation/conflicts.ts'
-import { prefixOf } from '../../aggregation/names.ts'
 import type { Offer, World } from '../../workflow/compile/world.ts'
 
 /** What there is to call, for the checks of workflows. */
@@ -41,21 +40,12 @@ export function toolsOf(
   }
 }
 
-/** Before any backend was asked: all that can be said of a name is whether one of them could have it. */
-export function unaskedTools(settings: AggregationSettings, backends: readonly BackendId[], more: boolean): Tools {
-  const parts = { settings, configured: backends.length, approved: false, silent: backends }
-  const { tool } = toolsOf(NOTHING, parts)
-  return {
-    tool: (name) => (more || tool(name) === 'not known yet' ? 'unasked' : 'unknown'),
-    tools: () => backends.map((backend) => `${prefixOf(settings.prefixFormat, backend)}...`),
-  }
-}
+/** What is known of tools before any backend was asked. */
+export const UNASKED: Tools = { tool: () => 'unasked', tools: () => [] }
 
 /** Under these strategies names need no prefix, so that they do not say whose they are. */
 const mayBeBare = ({ strategy, onlyOnConflict }: AggregationSettings, silent: readonly BackendId[]): boolean =>
   silent.length > 0 && (strategy !== 'prefix' || onlyOnConflict)
-
-const NOTHING = { tools: new Map<string, BackendEntry>() }
 
 const ANY_ARGUMENTS: JsonObject = { type: 'object' }
 const offers = new WeakMap<BackendEntry, Offer>()

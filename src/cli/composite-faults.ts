@@ -16,7 +16,7 @@ export function compositeFaults(
   composites: Iterable<Composite>,
   locate: LoadResult['locate'],
 ): Fault[] {
-  return [...composites].flatMap(({ workflow, compiled }) => {
+  const faults = [...composites].flatMap(({ workflow, compiled }) => {
     const index = compositeTools.findIndex(({ name }) => name === workflow)
     return compiled.faults.map(({ path, offset = 0, message, hint, severity }) => {
       const at = locate(['compositeTools', index, ...path])
@@ -29,4 +29,5 @@ export function compositeFaults(
       )
     })
   })
+  return faults.toSorted((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column)
 }

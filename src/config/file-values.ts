@@ -14,6 +14,7 @@ const PLACES: readonly (readonly string[])[] = [
   ['incomingAuth', 'oidc'],
   ['incomingAuth', 'local'],
   ['outgoingAuth', 'store'],
+  ['workflowStorage'],
 ]
 
 /** Strategies are expanded too, once for each backend that they are for: what is missing withholds only that. */

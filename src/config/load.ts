@@ -156,7 +156,9 @@ function assemble(
   const wanted: Wanted = {
     ...(group === undefined ? {} : { group }),
     ...(groupRef === undefined ? {} : { groupRef }),
-    backendsElsewhere: trees.some((tree) => get(tree, 'backends') !== undefined),
+    ...(trees.some((tree) => get(tree, 'backends') !== undefined) && {
+      backendsElsewhere: trees.flatMap(backendNamesIn),
+    }),
   }
   if (
     group !== undefined &&

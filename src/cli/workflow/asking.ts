@@ -58,18 +58,36 @@ async function answerTo(
   if (method !== ELICIT) throw new Error(`${method} cannot be answered on a terminal`)
   const step = isObject(params['_meta']) ? params['_meta']['vmcp/step'] : undefined
   const ready = typeof step === 'string' && Object.hasOwn(prepared, step) ? prepared[step] : undefined
-  say(`\n${typeof step === 'string' ? `${plain(step)}: ` : ''}${plain(textOf(params['message']))}\n`)
+  const message = textOf(params['message']).split('\n').map(plain).join('\n')
+  say(`\n${typeof step === 'string' ? `${plain(step)}: ` : ''}${message}\n`)
   if (isObject(ready)) {
     say(`  (answered: ${JSON.stringify(ready)})\n`)
     return ready
   }
   if (params['mode'] === 'url') say(`  ${plain(textOf(params['url']))}\n`)
-  const agreed = (await line('  answer? [y]es, [n]o, [c]ancel: '))?.trim().toLowerCase()
-  if (agreed === 'n' || agreed === 'no') return { action: 'decline' }
-  if (agreed !== 'y' && agreed !== 'yes' && agreed !== '') return CANCEL
-  if (params['mode'] === 'url') return { action: 'accept' }
+  const action = await choice(line)
+  if (action !== 'accept' || params['mode'] === 'url') return { action }
   const content = await fill(params['requestedSchema'], say, line)
   return content ? { action: 'accept', content } : CANCEL
+}
+
+const CHOICES: Readonly<Record<string, string>> = {
+  y: 'accept',
+  yes: 'accept',
+  n: 'decline',
+  no: 'decline',
+  c: 'cancel',
+  cancel: 'cancel',
+}
+
+/** Nothing is agreed to by a slip: what is none of the words is asked again. */
+async function choice(line: Line): Promise<string> {
+  for (;;) {
+    const given = (await line('  answer? [y]es, [n]o, [c]ancel: '))?.trim().toLowerCase()
+    if (given === undefined) return 'cancel'
+    const action = Object.hasOwn(CHOICES, given) ? CHOICES[given] : undefined
+    if (action !== undefined) return action
+  }
 }
 
 /** `undefined`: the input has ended before the form was full. */
@@ -85,7 +103,8 @@ async function fill(schema: unknown, say: (text: string) => void, line: Line): P
       const value = given.trim() === '' ? field['default'] : valueOf(given.trim(), field)
       if (value !== undefined) Object.defineProperty(content, name, { value, enumerable: true, configurable: true })
       if (value !== undefined || (!mustBe && given.trim() === '')) break
-      say(`  that is no ${textOf(field['type'])}\n`)
+      const choices = choicesOf(field)
+      say(choices ? `  write one of ${choices.join(', ')}\n` : `  that is no ${textOf(field['type'])}\n`)
     }
   }
   return content

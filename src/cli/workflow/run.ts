@@ -67,7 +67,8 @@ export const contextOf = (principal: Principal, ask: Context['ask']): Context =>
   emit: ({ method, params }) => {
     if (method !== 'notifications/progress') return
     const { progress, total, message } = params
-    printError(`[${shown(progress)}/${shown(total)}] ${typeof message === 'string' ? plain(message) : ''}`)
+    // Parts of a loop say nothing.
+    if (typeof message === 'string') printError(`[${shown(progress)}/${shown(total)}] ${plain(message)}`)
   },
   ask,
   header: undefined,

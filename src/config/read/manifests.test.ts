@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { folderWith } from '../../../test/support/folders.ts'
 import type { BackendSpec } from '../../model/backend.ts'
 import { formatFault } from '../format.ts'
 import { loadConfig, type LoadOptions } from '../load.ts'
@@ -546,4 +547,25 @@ test.each([
 test('a kind of the same group that a gateway does not read is left alone', async () => {
   const text = `${manifest('MCPRegistry', '{}')}---\n${manifest('MCPServer', '{image: a}')}`
   expect(errors(await load(text))).toEqual([])
+})
+
+test('backends of another file stand in the order of a draft too', async () => {
+  const server = `apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: VirtualMCPServer
+metadata: {name: v}
+spec:
+  groupRef: {name: g}
+  aggregation: {conflictResolution: first, toolPriority: [b, a, c]}
+---
+apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: MCPGroup
+metadata: {name: g}
+`
+  const folder = folderWith({
+    'server.yaml': server,
+    'backends.yaml': 'backends: [{name: a, command: x}, {name: b, command: x}]',
+  })
+  const { config, faults } = await loadConfig([folder], { env: {} })
+  expect(config?.aggregation).toMatchObject({ strategy: 'priority', priorityOrder: ['b', 'a'] })
+  expect(faults.map(({ message }) => message)).toContain('"c" is not a member of the group and is left out')
 })

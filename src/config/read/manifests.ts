@@ -22,8 +22,8 @@ export { collect, emptyManifests, type ManifestObject, type Manifests } from './
 export interface Wanted {
   group?: string
   groupRef?: { name: string; at: Position }
-  /** That file lists backends of its own, so its group need not be among the manifests. */
-  backendsElsewhere?: boolean
+  /** Names of the backends that other files list, if one does: its group need not be among the manifests then. */
+  backendsElsewhere?: readonly string[]
 }
 
 /** Whose members are served. `everything`: the files know no groups. `nothing`: the backends stand elsewhere. */
@@ -50,7 +50,9 @@ export function readManifests(
   const names = members.map((member) => member.name)
   const group = choice.kind === 'group' ? choice.group : undefined
   const server = choice.kind === 'group' ? choice.server : undefined
-  const tree = server ? readVirtualServer(manifests, server, names) : map(first.root.at)
+  const tree = server
+    ? readVirtualServer(manifests, server, [...names, ...(wanted.backendsElsewhere ?? [])])
+    : map(first.root.at)
   if (group && !server && !wanted.groupRef) put(tree, 'groupRef', scalar(group.name, group.at))
   const configured = getItems(tree, 'backends')
   const backends = members.map((member) => readMember(manifests, member))
@@ -110,7 +112,7 @@ function groupName(
   const named = servers.flatMap((server) => groupOf(server) ?? [])
   const { groupRef } = wanted
   if (named.length === 0 && groupRef && !groups.some((group) => group.name === groupRef.name)) {
-    const elsewhere = wanted.backendsElsewhere === true || (groups.length === 0 && members.length === 0)
+    const elsewhere = wanted.backendsElsewhere !== undefined || (groups.length === 0 && members.length === 0)
     return elsewhere ? { kind: 'nothing' } : { kind: 'named', ...groupRef }
   }
   const choices = named.length > 0 ? named : groupRef ? [groupRef] : groups.map(({ name, at }) => ({ name, at }))

@@ -102,6 +102,9 @@ function whatLacks(path: Mention['path'], at: number): string {
 
 const ELSEWHERE: Readonly<Record<string, string>> = {
   timestamp: 'write now',
+  now: 'write (now): it is a helper',
+  item: 'in a loop it is forEach.item',
+  index: 'in a loop it is forEach.index',
   forEach: 'only a step inside of a loop has it',
   inputs: 'write params',
   args: 'write params',

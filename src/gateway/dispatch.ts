@@ -93,10 +93,10 @@ export function dispatcher(parts: DispatchParts): Core {
     }
   }
 
-  /** One that waits for the tools of a backend waits as the first list does. */
+  /** What this caller sees may not be known yet: one that cannot be called waits as the first list does. */
   async function compositeOf(workflow: string, call: EntryCall, context: Context): Promise<Composite> {
     let composite = keeper.composite(workflow, context)
-    if (composite?.away?.waiting) {
+    if (composite?.away) {
       await keeper.forList(context)
       composite = keeper.composite(workflow, context)
     }

@@ -25,6 +25,8 @@ import { Parking } from './questions/parking.ts'
 import { sealingKeysOf } from './sealing-keys.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
+import { RunTasks } from './workflows/run-tasks.ts'
+import { RunWatches } from './workflows/run-watches.ts'
 import { Runs } from './workflows/runs.ts'
 import { runStore } from './workflows/store.ts'
 
@@ -60,8 +62,15 @@ export class Gateway {
   readonly #links = new LinkMemory(() => performance.now())
   readonly #parking = new Parking(() => this.#sealer)
   readonly #taskIds = new TaskIds(() => this.#sealer)
-  readonly #taskWatches = new TaskWatches(this.#taskIds, (id) =>
-    this.#current.backends.find(({ spec }) => spec.id === id),
+  readonly #runTasks = new RunTasks({
+    runs: () => this.runs,
+    ids: this.#taskIds,
+    mayUse: (...asked) => this.#current.mayRun(...asked),
+  })
+  readonly #taskWatches = new TaskWatches(
+    this.#taskIds,
+    (id) => this.#current.backends.find(({ spec }) => spec.id === id),
+    new RunWatches(this.#runTasks),
   )
   readonly #buckets = new MemoryBuckets()
   readonly #news: DefinitionNews
@@ -121,9 +130,9 @@ export class Gateway {
       }),
       settings: workflows,
       core: this.core,
-      planAgain: (definition, ended) => {
+      planAgain: (definition, ended, caller) => {
         const { composites, keeper } = this.#current
-        return composites.planAgain(definition, ended, keeper.tools)
+        return composites.planAgain(definition, ended, keeper.toolsFor(caller))
       },
     })
     return this.#runs
@@ -242,6 +251,7 @@ export class Gateway {
       taskIds: this.#taskIds,
       buckets: this.#buckets,
       runs: () => this.runs,
+      runTasks: this.#runTasks,
       policies,
       lock,
       news: this.#news,

@@ -6,6 +6,7 @@ import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
+import { RunTasks } from './workflows/run-tasks.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
 import { DefinitionNews } from './catalogue/definition-guard.ts'
 import { Outbound } from './outbound.ts'
@@ -23,6 +24,9 @@ test('a generation that cannot be built gives back what it has taken', async () 
     },
     release: (key: string) => held.splice(held.indexOf(key), 1),
   } as unknown as BackendLeases
+  const noRun = () => {
+    throw new Error('no run was asked for')
+  }
   const build = () =>
     new Generation(config!, {
       leases,
@@ -36,9 +40,8 @@ test('a generation that cannot be built gives back what it has taken', async () 
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),
-      runs: () => {
-        throw new Error('no run was asked for')
-      },
+      runs: noRun,
+      runTasks: new RunTasks({ runs: noRun, ids: new TaskIds(() => new Sealer()), mayUse: noRun }),
       policies: undefined,
       lock: undefined,
       news: new DefinitionNews(new Telemetry()),

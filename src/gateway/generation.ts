@@ -23,6 +23,7 @@ import { DefinitionGuard, type DefinitionNews } from './catalogue/definition-gua
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
 import { Composites } from './workflows/composites.ts'
+import type { RunTasks } from './workflows/run-tasks.ts'
 import type { Runs } from './workflows/runs.ts'
 import { PolicyGate } from './policy/gate.ts'
 import type { Parking } from './questions/parking.ts'
@@ -47,6 +48,7 @@ export interface GenerationParts {
   taskIds: TaskIds
   buckets: BucketStore
   runs: () => Runs
+  runTasks: RunTasks
   policies: PolicySet | undefined
   /** Definitions that were approved. Absent: all are. */
   lock: Lock | undefined
@@ -68,6 +70,8 @@ export class Generation {
   readonly shownOf: (catalogue: Catalogue, caller: Caller) => Catalogue | Promise<Catalogue>
   /** Backends that were already running. */
   readonly kept: number
+  /** Whether this caller may use a composite tool in this way. One that is no longer configured is forbidden to nobody. */
+  readonly mayRun: (workflow: string, args: JsonObject, caller: Caller) => boolean
   /** What a resource leads to for this caller. */
   readonly seatOf: (uri: string, caller: Caller) => Backend | undefined
   /** What its backends are shown of their callers. */
@@ -135,14 +139,21 @@ export class Generation {
         beyond: {
           keeper,
           tasks: { backends: byId, ids: taskIds, links },
+          runTasks: parts.runTasks,
           skills: { backends: served, resolver, links, maySee: gate && ((...asked) => gate.maySee(...asked)) },
           vendor: { backends: byId, methods, parking },
         },
-        composites: { runs: parts.runs, sealer: parts.sealer },
+        composites: { runs: parts.runs, tasks: parts.runTasks, sealer: parts.sealer },
       })
       const has = (call: EntryCall, caller: Caller) => {
         const entry = resolver.now(call, caller)
         return entry !== undefined && (gate?.allows(entry, call, caller) ?? true)
+      }
+      this.mayRun = (workflow, args, caller) => {
+        const name = this.composites.names.get(workflow)
+        const call = name !== undefined && ({ kind: 'tool', name, params: { name, arguments: args } } as const)
+        const entry = call && resolver.now(call, caller)
+        return !gate || !entry || gate.allows(entry, call, caller)
       }
       const goesOn = (call: Call, context: Context): boolean => parking.goesOn(call, context)
       const { reserved } = this.composites

@@ -38,6 +38,8 @@ export class CatalogueKeeper {
   readonly #composites: Composites
   /** What each catalogue was made from. */
   readonly #admissions = new WeakMap<Catalogue, Admission>()
+  /** What steps may call of each. */
+  readonly #tools = new WeakMap<Catalogue, Tools>()
   readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
   readonly #unsubscribe: (() => void)[]
   readonly #waitedFor = new Set<Backend>()
@@ -52,7 +54,6 @@ export class CatalogueKeeper {
   readonly #started = Date.now()
   #timer: NodeJS.Timeout | undefined
   #catalogue: Catalogue
-  #tools: Tools = { tool: () => 'not known yet', tools: () => [] }
   /** What the catalogue was built from. */
   #sources: readonly unknown[] = []
 
@@ -131,7 +132,12 @@ export class CatalogueKeeper {
 
   /** What steps may call, of those who see nothing of their own. */
   get tools(): Tools {
-    return this.#tools
+    return this.#tools.get(this.#catalogue) ?? NO_TOOLS
+  }
+
+  /** What steps of this caller may call. */
+  toolsFor(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Tools {
+    return this.#tools.get(this.view(caller)) ?? NO_TOOLS
   }
 
   #onChangeApart(apart: Apart): void {
@@ -272,8 +278,8 @@ export class CatalogueKeeper {
       approved: this.#guard.approves,
       silent,
     })
-    if (!apart) this.#tools = tools
     const catalogue = this.#composites.joinTo(merged, tools)
+    this.#tools.set(catalogue, tools)
     this.#admissions.set(catalogue, admission)
     return catalogue
   }
@@ -307,6 +313,8 @@ export class CatalogueKeeper {
     })
   }
 }
+
+const NO_TOOLS: Tools = { tool: () => 'not known yet', tools: () => [] }
 
 interface View {
   apart: Apart

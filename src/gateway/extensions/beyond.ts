@@ -2,6 +2,7 @@ import type { Call, Context, EntryCall, Outcome } from '../../model/call.ts'
 import type { CatalogueKeeper } from '../catalogue/keeper.ts'
 import type { TaskParts } from '../tasks/requests.ts'
 import { askAboutTask, listTasks } from '../tasks/requests.ts'
+import type { RunTasks } from '../workflows/run-tasks.ts'
 import type { SkillParts } from './skills.ts'
 import { listSkills, readSkill } from './skills.ts'
 import type { VendorParts } from './vendor.ts'
@@ -10,6 +11,7 @@ import { callVendor } from './vendor.ts'
 export interface BeyondParts {
   keeper: CatalogueKeeper
   tasks: TaskParts
+  runTasks: RunTasks
   skills: SkillParts
   vendor: VendorParts
 }
@@ -18,11 +20,13 @@ export interface BeyondParts {
 export async function invokeBeyond(
   call: Exclude<Call, EntryCall>,
   context: Context,
-  { keeper, tasks, skills, vendor }: BeyondParts,
+  { keeper, tasks, runTasks, skills, vendor }: BeyondParts,
 ): Promise<Outcome> {
   switch (call.kind) {
-    case 'task':
-      return askAboutTask(call, context, tasks)
+    case 'task': {
+      const run = tasks.ids.openRun(call.id, context.principal)
+      return run === undefined ? askAboutTask(call, context, tasks) : runTasks.ask(call, run, context)
+    }
     case 'tasks':
       return listTasks(call, context, tasks)
     case 'skills':

@@ -55,7 +55,7 @@ async function recover(error: unknown, failed: Failed): Promise<Outcome> {
     return secondTry(failed)
   }
   if (repetition?.consent !== undefined && isGone(call, error)) return afterSignIn()
-  const links = context.era === 'modern' ? asLinks(error, context.profile) : undefined
+  const links = comesBack(context) ? asLinks(error, context.profile) : undefined
   if (links) return questions(links, undefined, failed)
   throw error
 }
@@ -86,12 +86,15 @@ interface Repetition {
 /** Where the answer to this call has sent the user, who has agreed; throws `CLIENT_ERROR` when he has not. */
 function repetitionOf(sealer: () => Sealer, call: Call, context: Context): Repetition | undefined {
   const { requestState, inputResponses } = call.params
-  if (context.era === 'legacy' || requestState === undefined) return undefined
+  if (!comesBack(context) || requestState === undefined) return undefined
   const state = openState(sealer(), requestState, call, context)
   if (state?.kind !== 'again') return undefined
   if (accepted(inputResponses)) return state
   throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')
 }
+
+/** A modern client, or a step of a workflow: it makes the call once more, with answers. */
+const comesBack = ({ era, step }: Context): boolean => era === 'modern' || step !== undefined
 
 function withoutAnswers(call: Call): Call {
   const { requestState: _state, inputResponses: _answers, ...params } = call.params

@@ -9,12 +9,13 @@ import type { Sealer } from '../../protocol/sealed.ts'
 /**
  * What a `requestState` of ours says: the call waits in this process, in its n-th round of questions;
  * or the call has ended, and may be made again when the user agrees; `consent`: to the sign-in with this id;
- * or a run of a workflow waits, in its store, with these questions open.
+ * or a run of a workflow waits, in its store, with these questions open. `isTask`: it began as one that may go on without
+ * a request.
  */
 export type RequestState =
   | { kind: 'parked'; id: string; round: number }
   | { kind: 'again'; consent: string | undefined }
-  | { kind: 'run'; id: string; revision: number; questions: readonly string[] }
+  | { kind: 'run'; id: string; revision: number; questions: readonly string[]; isTask: boolean }
 
 /** Opens only for the principal and the request that it was given for. */
 export function sealState(sealer: Sealer, state: RequestState, call: Call, context: Context): string {
@@ -28,7 +29,12 @@ function contentOf(state: RequestState): JsonObject {
     case 'again':
       return state.consent === undefined ? {} : { consent: state.consent }
     case 'run':
-      return { run: state.id, revision: state.revision, questions: [...state.questions] }
+      return {
+        run: state.id,
+        revision: state.revision,
+        questions: [...state.questions],
+        ...(state.isTask && { task: true }),
+      }
   }
 }
 
@@ -36,9 +42,10 @@ function contentOf(state: RequestState): JsonObject {
 export function openState(sealer: Sealer, token: unknown, call: Call, context: Context): RequestState | undefined {
   const state = typeof token === 'string' ? sealer.open(token, binding(call, context)) : undefined
   if (!isObject(state)) return undefined
-  const { id, round, consent, run, revision, questions } = state
+  const { id, round, consent, run, revision, questions, task } = state
   if (typeof run === 'string' && typeof revision === 'number' && Array.isArray(questions)) {
-    return { kind: 'run', id: run, revision, questions: questions.filter((one) => typeof one === 'string') }
+    const asked = questions.filter((one) => typeof one === 'string')
+    return { kind: 'run', id: run, revision, questions: asked, isTask: task === true }
   }
   if (typeof id === 'string' && typeof round === 'number') return { kind: 'parked', id, round }
   return { kind: 'again', consent: typeof consent === 'string' ? consent : undefined }

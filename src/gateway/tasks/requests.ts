@@ -51,7 +51,8 @@ export async function askAboutTask(
   }
 }
 
-function unknownTask(): GatewayError {
+/** Unknown, foreign or erased: one answer for all. */
+export function unknownTask(): GatewayError {
   return new GatewayError('NOT_AVAILABLE', 'Failed to retrieve task: Task not found')
 }
 

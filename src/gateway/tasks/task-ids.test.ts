@@ -57,3 +57,15 @@ test('an id that would not fit has none either', () => {
   const sealer = new Sealer()
   expect(new TaskIds(() => sealer).shown({ ...at, id: 'x'.repeat(3000) }, ANONYMOUS)).toBeUndefined()
 })
+
+test('an id names a task of a backend or a run, for one principal', () => {
+  const sealer = new Sealer()
+  const ids = new TaskIds(() => sealer)
+  const run = ids.shownRun('run-1', ANONYMOUS)
+  expect(ids.openRun(run, ANONYMOUS)).toBe('run-1')
+  expect(ids.shownRun('run-1', ANONYMOUS)).toBe(run)
+  expect(ids.open(run, ANONYMOUS)).toBeUndefined()
+  expect(ids.openRun(run, OTHER)).toBeUndefined()
+  expect(ids.openRun(ids.shown(at, ANONYMOUS) ?? '', ANONYMOUS)).toBeUndefined()
+  expect(ids.openRun('run-1', ANONYMOUS)).toBeUndefined()
+})

@@ -37,12 +37,24 @@ export class TaskIds {
     return this.#sealer().sealSteadily({ b: backend, i: id }, binding(principal))
   }
 
-  /** `undefined`: not an id that this principal was given. */
+  /** `undefined`: not the id of a backend's task that this principal was given. */
   open(token: string, principal: Principal): TaskAt | undefined {
     const opened = this.#sealer().open(token, binding(principal))
     if (!isObject(opened)) return undefined
     const { b: backend, i: id } = opened
     return typeof backend === 'string' && typeof id === 'string' ? { backend: backendId(backend), id } : undefined
+  }
+
+  /** The id of a run of a composite tool, which any replica finds in the store. */
+  shownRun(run: string, principal: Principal): string {
+    return this.#sealer().sealSteadily({ r: run }, binding(principal))
+  }
+
+  /** The run that an id of ours names; `undefined`: not one that this principal was given. */
+  openRun(token: string, principal: Principal): string | undefined {
+    const opened = this.#sealer().open(token, binding(principal))
+    const run = isObject(opened) ? opened['r'] : undefined
+    return typeof run === 'string' ? run : undefined
   }
 
   /** A progress token that outlives the request with which a task begins; it opens for this principal and backend. */

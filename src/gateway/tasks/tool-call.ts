@@ -44,10 +44,9 @@ function callInEra(
   { ids, ttlMs }: ToolCalls,
 ): Promise<Reply> {
   const { caller, params } = request
-  const asked = params['task'] !== undefined && hasCoreTasks(caller)
+  const asked = asksForTask(params, caller)
   if (backend.servingEra(caller.era) === 'modern') {
-    if (asked)
-      throw new GatewayError('METHOD_UNKNOWN', `${methodNotFound('tools/call').message} as a task of this tool`)
+    if (asked) throw notAsTask()
     return backend.call(request)
   }
   if (asked) return createTask(backend, request, ids)
@@ -55,8 +54,14 @@ function callInEra(
   return needsTask(definition) ? runInside(backend, plain, ids, ttlMs) : backend.call(plain)
 }
 
-function hasCoreTasks({ era, revision }: Caller): boolean {
-  return era === 'legacy' && !isBefore(revision, CORE_TASKS_SINCE)
+/** Whether a legacy client asks for a task (2025-11-25, tasks, "Creating Tasks"). */
+export function asksForTask({ task }: JsonObject, { era, revision }: Caller): boolean {
+  return task !== undefined && era === 'legacy' && !isBefore(revision, CORE_TASKS_SINCE)
+}
+
+/** The tool is none that becomes a task (2025-11-25, tasks, "Tool-Level Negotiation"). */
+export function notAsTask(): GatewayError {
+  return new GatewayError('METHOD_UNKNOWN', `${methodNotFound('tools/call').message} as a task of this tool`)
 }
 
 function needsTask({ execution }: JsonObject): boolean {

@@ -8,6 +8,7 @@ import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { pause } from '../../model/pause.ts'
 import { withoutHop } from '../../protocol/translate.ts'
+import type { RunWatches } from '../workflows/run-watches.ts'
 import type { TaskIds } from './task-ids.ts'
 
 /** A task whose server has not taken it on by then is left out of what is acknowledged. */
@@ -23,17 +24,19 @@ interface Listening {
 }
 
 /**
- * Tasks whose state modern clients want to be told of (tasks extension, "Task Status Notifications"): for each client one
- * `subscriptions/listen` at each backend that has some of them. When it breaks it is made anew, and the state of each task
+ * Tasks whose state modern clients want to be told of (tasks extension, "Task Status Notifications"): those of runs, and
+ * for each client one `subscriptions/listen` at each backend that has some of them. When it breaks it is made anew, and the state of each task
  * told: it may have changed unseen.
  */
 export class TaskWatches {
   readonly #ids: TaskIds
   readonly #backendOf: (id: BackendId) => Backend | undefined
+  readonly #runs: RunWatches
 
-  constructor(ids: TaskIds, backendOf: (id: BackendId) => Backend | undefined) {
+  constructor(ids: TaskIds, backendOf: (id: BackendId) => Backend | undefined, runs: RunWatches) {
     this.#ids = ids
     this.#backendOf = backendOf
+    this.#runs = runs
   }
 
   /** As `Core.watchTasks` has it. */
@@ -54,13 +57,22 @@ export class TaskWatches {
       const known = byBackend.get(at.backend) ?? new Map<string, string>()
       byBackend.set(at.backend, known.set(at.id, token))
     }
-    const accepted = await Promise.all(
-      [...byBackend].map(([backend, known]) => this.#listen(backend, known, caller, signal, listener, flow)),
-    )
+    const accepted = await Promise.all([
+      ...[...byBackend].map(([backend, known]) => this.#listen(backend, known, caller, signal, listener, flow)),
+      ...tokens.map((token) => this.#watchRun(token, caller, signal, listener)),
+    ])
     const standing = new Set(accepted.flat())
     const end = (): void => signal.cancel(new GatewayError('CANCELLED', 'the client no longer listens'))
     if (standing.size === 0) end()
     return { ids: tokens.filter((token) => standing.has(token)), end }
+  }
+
+  async #watchRun(token: string, caller: Caller, signal: Cancellation, listener: TaskListener): Promise<string[]> {
+    const run = this.#ids.openRun(token, caller.principal)
+    const end = run === undefined ? undefined : await this.#runs.watch(run, token, caller, listener).catch(() => {})
+    if (!end) return []
+    signal.onCancel(end)
+    return [token]
   }
 
   /** Resolves with the tasks that the server has agreed to tell of; goes on listening until the signal. */

@@ -1,27 +1,33 @@
+import { randomUUID } from 'node:crypto'
 import type { Call, Context, Outcome } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
-import { metaOf } from '../../protocol/envelope.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
 import type { Caller, Turn } from '../../workflow/run/ports.ts'
 import { applyDefaults } from '../../workflow/schema/defaults.ts'
 import { validateOutput } from '../../workflow/schema/validate.ts'
 import { needsInput } from '../questions/needs-input.ts'
 import { openState, sealState } from '../questions/request-state.ts'
+import { knowsTasks } from '../tasks/extension.ts'
+import { asksForTask, notAsTask } from '../tasks/tool-call.ts'
+import { callerOf } from './caller.ts'
 import type { Composite } from './composites.ts'
 import { argumentsResult, awayResult, resultOf } from './outcome.ts'
-import { answersIn, askingOf, inputRequests } from './questions.ts'
+import { answersIn, inputRequests } from './questions.ts'
+import type { RunTasks } from './run-tasks.ts'
 import type { Runs } from './runs.ts'
 
 export interface CompositeCallParts {
   runs: () => Runs
+  tasks: RunTasks
   sealer: () => Sealer
 }
 
 /**
  * Calls a composite tool: begins a run, or goes on with one that waits for the answers that the request brings. Throws
- * `PARAMS_INVALID` for answers that mean nothing, `BACKEND_BUSY` for too many runs, and `STORE_UNAVAILABLE`.
+ * `PARAMS_INVALID` for answers that mean nothing, `BACKEND_BUSY` for too many runs, `STORE_UNAVAILABLE`, and `METHOD_UNKNOWN`
+ * for a legacy client that wants a task.
  */
 export async function callComposite(
   composite: Composite,
@@ -30,6 +36,7 @@ export async function callComposite(
   parts: CompositeCallParts,
 ): Promise<Outcome> {
   const { requestState, inputResponses } = call.params
+  if (asksForTask(call.params, context)) throw notAsTask()
   const isReturn = requestState !== undefined || inputResponses !== undefined
   return isReturn ? resume(composite, call, context, parts) : begin(composite, call, context, parts)
 }
@@ -46,8 +53,10 @@ async function begin(
   const params = applyDefaults(inputSchema, isObject(given) ? given : {})
   const problem = argumentProblem(inputSchema, params)
   if (problem !== undefined) return argumentsResult(workflow, problem)
-  const turn = await parts.runs().begin({ plan, definition, params, caller: callerOf(call, context) })
-  return outcomeOf(turn, workflow, call, context, parts)
+  const id = randomUUID()
+  return perform({ id, workflow, isTask: knowsTasks(context) }, call, context, parts, (caller) =>
+    parts.runs().begin({ id, plan, definition, params, caller }),
+  )
 }
 
 async function resume(
@@ -60,13 +69,35 @@ async function resume(
   const state = openState(parts.sealer(), requestState, call, context)
   if (state?.kind !== 'run') throw unknownRun()
   const answers = answersIn(inputResponses, state.questions)
-  const turn = await parts.runs().resume(state.id, answers, callerOf(call, context))
-  return outcomeOf(turn, workflow, call, context, parts)
+  const { id, isTask } = state
+  return perform({ id, workflow, isTask }, call, context, parts, (caller) => parts.runs().resume(id, answers, caller))
+}
+
+/** A run that this request makes go on. */
+interface Run {
+  id: string
+  workflow: string
+  /** It began as one. */
+  isTask: boolean
+}
+
+/** Whoever knows tasks now and did so at the beginning need not wait for the end. */
+async function perform(
+  run: Run,
+  call: Call & { kind: 'tool' },
+  context: Context,
+  parts: CompositeCallParts,
+  start: (caller: Caller<Context>) => Promise<Turn>,
+): Promise<Outcome> {
+  const goOn = (own: Context, returns: boolean): Promise<Turn> => start(callerOf(call.params, own, returns))
+  if (!run.isTask || !knowsTasks(context)) return outcomeOf(await goOn(context, false), run, call, context, parts)
+  const turn = await parts.tasks.turnOrHandle(run.id, context, (lasting) => goOn(lasting, true))
+  return turn.kind === 'result' ? turn : outcomeOf(turn, run, call, context, parts)
 }
 
 function outcomeOf(
   turn: Turn,
-  workflow: string,
+  { workflow, isTask }: Run,
   call: Call & { kind: 'tool' },
   context: Context,
   { sealer }: CompositeCallParts,
@@ -76,7 +107,7 @@ function outcomeOf(
       return resultOf(turn, workflow)
     case 'asking': {
       const { runId: id, revision, questions } = turn
-      const state = { kind: 'run', id, revision, questions: questions.map((question) => question.id) } as const
+      const state = { kind: 'run', id, revision, questions: questions.map((question) => question.id), isTask } as const
       return needsInput(inputRequests(questions), sealState(sealer(), state, call, context))
     }
     case 'unknown':
@@ -89,25 +120,6 @@ function unknownRun(): GatewayError {
     'PARAMS_INVALID',
     'Invalid params: no run waits for these answers: make the call without them',
   )
-}
-
-function callerOf({ params }: Call, context: Context): Caller<Context> {
-  const { emit, signal } = context
-  const progressToken = metaOf(params)?.['progressToken']
-  return {
-    context,
-    signal,
-    ...askingOf(context),
-    ...(emit &&
-      progressToken !== undefined && {
-        progress: (progress, total, message) => {
-          const said = { progressToken, progress, total, ...(message !== '' && { message }) }
-          emit({ method: 'notifications/progress', params: said })
-        },
-      }),
-    returns: false,
-    depth: 0,
-  }
 }
 
 const validators = new WeakMap<JsonObject, ReturnType<typeof validateOutput>>()

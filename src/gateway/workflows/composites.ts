@@ -4,6 +4,7 @@ import type { Catalogue, Merged } from '../../model/catalogue.ts'
 import type { ShownName } from '../../model/ids.ts'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import type { WorkflowLimits } from '../../model/settings.ts'
+import { TASKS_EXTENSION } from '../../protocol/capabilities.ts'
 import { compile } from '../../workflow/compile/compile.ts'
 import type { Compiled } from '../../workflow/compile/reading.ts'
 import type { Offer, World } from '../../workflow/compile/world.ts'
@@ -66,7 +67,7 @@ export class Composites {
     if (this.#definitions.size === 0) return merged
     const composites = new Map([...this.#definitions].map(([name]) => [name, this.#check(name, tools)]))
     const offers = [...composites.values()].map((composite) => this.#offer(composite, merged))
-    const catalogue = withComposites(merged, this.names, offers)
+    const catalogue = withTasks(withComposites(merged, this.names, offers))
     this.#checked.set(catalogue, composites)
     return catalogue
   }
@@ -155,6 +156,12 @@ export class Composites {
 }
 
 const NONE: ReadonlyMap<string, Composite> = new Map()
+
+/** Runs may become tasks, whatever the backends can do. */
+function withTasks(catalogue: Catalogue): Catalogue {
+  const { extensions } = catalogue
+  return { ...catalogue, extensions: { [TASKS_EXTENSION]: {}, ...extensions } }
+}
 
 /** As it lies in the store. */
 interface StoredDefinition {

@@ -7,8 +7,10 @@ export const WORKFLOW_META = 'vmcp/workflow'
 /** Under which its run is found in the history. */
 const RUN_META = 'vmcp/runId'
 
+type Result = Outcome & { kind: 'result' }
+
 /** What a run has come to, as the result of the tool: structured, as text, and with its steps in `_meta` (contract 7). */
-export function resultOf({ outcome, reports, runId }: Turn & { kind: 'finished' }, workflow: string): Outcome {
+export function resultOf({ outcome, reports, runId }: Turn & { kind: 'finished' }, workflow: string): Result {
   const _meta = { [WORKFLOW_META]: reports.map((report): JsonObject => ({ ...report })), [RUN_META]: runId }
   if (outcome.status === 'completed') {
     const { output } = outcome
@@ -29,7 +31,7 @@ const HOW = {
   interrupted: 'was interrupted',
 } as const
 
-const result = (value: JsonObject): Outcome => ({ kind: 'result', value, era: 'legacy' })
+const result = (value: JsonObject): Result => ({ kind: 'result', value, era: 'legacy' })
 
 /** The composite tool is there, and cannot be called now. */
 export function awayResult(workflow: string, why: string, waiting: boolean): Outcome {

@@ -3,6 +3,7 @@ import type { Context, Question } from '../../model/call.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { checkQuestion, takesQuestion } from '../../protocol/capabilities.ts'
+import { isBefore } from '../../protocol/revisions.ts'
 import type { Answers } from '../../workflow/run/answers.ts'
 import type { AskedQuestion, Caller } from '../../workflow/run/ports.ts'
 import { validateOutput } from '../../workflow/schema/validate.ts'
@@ -53,7 +54,7 @@ export function answersIn(inputResponses: unknown, asked: readonly string[]): An
 
 /** How the run turns to whoever waits for it. A modern client is not asked in the middle: it comes back. */
 export function askingOf(context: Context): Pick<Caller<Context>, 'takes' | 'ask'> {
-  const { ask, era, profile } = context
+  const { ask, era, profile, revision } = context
   const canBeAsked = era === 'modern' || ask !== undefined
   return {
     takes: (mode) => canBeAsked && takesQuestion(profile, ELICIT, { mode }),
@@ -61,16 +62,18 @@ export function askingOf(context: Context): Pick<Caller<Context>, 'takes' | 'ask
       ask: (question, signal) => {
         const { method, params } = requestOf(question)
         checkQuestion(profile, method, params)
-        return ask({ method, params: withId(era, method, params) }, signal)
+        return ask({ method, params: era === 'legacy' ? forLegacy(revision, method, params) : params }, signal)
       },
     }),
   }
 }
 
-/** Legacy clients know URL elicitations by an id (2025-11-25, client/elicitation, "URL Mode"). */
-function withId(era: Context['era'], method: string, params: JsonObject): JsonObject {
-  const needsId = era === 'legacy' && method === ELICIT && params['mode'] === 'url'
-  return needsId ? { elicitationId: randomUUID(), ...params } : params
+/** Legacy clients know URL elicitations by an id (2025-11-25, client/elicitation, "URL Mode"), older ones no modes at all. */
+function forLegacy(revision: string, method: string, params: JsonObject): JsonObject {
+  if (method !== ELICIT) return params
+  if (params['mode'] === 'url') return { elicitationId: randomUUID(), ...params }
+  const { mode: _, ...plain } = params
+  return isBefore(revision, '2025-11-25') ? plain : params
 }
 
 const validators = new WeakMap<JsonObject, ReturnType<typeof validateOutput>>()

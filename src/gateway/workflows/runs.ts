@@ -6,9 +6,10 @@ import type { WorkflowSettings } from '../../model/settings.ts'
 import type { Plan } from '../../workflow/plan.ts'
 import { createEngine, type Engine } from '../../workflow/run.ts'
 import type { Answers } from '../../workflow/run/answers.ts'
+import { askedQuestions } from '../../workflow/run/performance.ts'
 import { type Caller, CLOCK, EngineError, type Look, type Turn } from '../../workflow/run/ports.ts'
 import { DEFAULT_SETTINGS } from '../../workflow/run/settings.ts'
-import type { ListedRun, RunFilter, RunStore } from '../../workflow/store/run-store.ts'
+import type { ListedRun, RunBody, RunFilter, RunStore, StoredRun } from '../../workflow/store/run-store.ts'
 import { StoreError } from '../../workflow/store/store-error.ts'
 import { answerProblem } from './questions.ts'
 import { callStep } from './step-call.ts'
@@ -18,8 +19,31 @@ export interface RunsParts {
   settings: Pick<WorkflowSettings, 'questionMs' | 'askMs' | 'valuesMs' | 'historyMs'>
   /** What steps call: always that of the current generation. */
   core: Core
-  /** With the tools that there are now. `ended`: ids of steps that call nothing any more. */
-  planAgain: (definition: JsonValue, ended: readonly string[]) => { plan: Plan } | { faults: readonly string[] }
+  /** With the tools that there are now for this caller. `ended`: ids of steps that call nothing any more. */
+  planAgain: (
+    definition: JsonValue,
+    ended: readonly string[],
+    caller: Context,
+  ) => { plan: Plan } | { faults: readonly string[] }
+}
+
+/** Of one principal, that have not ended, there are no more. */
+export const MOST_OPEN = DEFAULT_SETTINGS.maxOpenPerOwner
+
+/** A run as its owner may see it. Times are milliseconds since the epoch. */
+export interface RunRecord {
+  readonly look: Exclude<Look, { kind: 'unknown' }>
+  readonly workflow: string
+  /** Of the call, with the defaults applied. */
+  readonly arguments: JsonObject
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** When what it came to is erased. Absent: it goes on. */
+  readonly erasedAt?: number
+  /** Questions that are kept open, whether or not it goes on beside them. */
+  readonly open: readonly string[]
+  /** Nobody performs it, or nobody has answered in time: whoever resumes it makes it go on. */
+  readonly isDue: boolean
 }
 
 interface Beginning {
@@ -35,10 +59,12 @@ interface Beginning {
 export class Runs {
   readonly #engine: Engine<Context>
   readonly #store: RunStore
+  readonly #valuesMs: number
 
   constructor({ store, settings, core, planAgain }: RunsParts) {
     const { questionMs, askMs, valuesMs, historyMs } = settings
     this.#store = store
+    this.#valuesMs = valuesMs
     this.#engine = createEngine<Context>(
       {
         ...CLOCK,
@@ -59,8 +85,13 @@ export class Runs {
     return this.#engine.resume(id, ownerOf(caller), answers, caller).catch(told)
   }
 
-  look(id: string, principal: Principal): Promise<Look> {
-    return this.#engine.look(id, principalKey(principal)).catch(told)
+  /** `undefined`: this principal has no such run, or it has been erased. */
+  async record(id: string, principal: Principal): Promise<RunRecord | undefined> {
+    const owner = principalKey(principal)
+    const stored = await this.#store.read(id).catch(told)
+    if (!stored?.body || stored.owner !== owner) return undefined
+    const look = await this.#engine.look(id, owner).catch(told)
+    return look.kind === 'unknown' ? undefined : recordOf({ ...stored, body: stored.body }, look, this.#valuesMs)
   }
 
   /** False: this principal has no such run, or it has ended. */
@@ -82,6 +113,22 @@ export class Runs {
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#store.close()
+  }
+}
+
+function recordOf(stored: StoredRun & { body: RunBody }, look: RunRecord['look'], valuesMs: number): RunRecord {
+  const { workflow, createdAt, updatedAt, endedAt, lease, openUntil = Infinity, body } = stored
+  const asked = look.kind === 'asking' ? look.questions : []
+  const open = [...askedQuestions(body.run), ...asked.filter(({ mode }) => mode === 'backend')]
+  return {
+    look,
+    workflow,
+    arguments: body.run.body.params,
+    createdAt,
+    updatedAt,
+    ...(endedAt !== undefined && { erasedAt: endedAt + valuesMs }),
+    open: open.map(({ id }) => id),
+    isDue: look.kind !== 'finished' && (lease?.until ?? openUntil) <= CLOCK.now(),
   }
 }
 

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomFillSync,
+} from 'node:crypto'
 import { join } from 'node:path'
 import type { SealingKey, WorkflowSettings } from '../../model/settings.ts'
 import { parseJson } from '../../protocol/json.ts'
@@ -45,9 +52,16 @@ const PURPOSE = 'vmcp workflow runs'
 const TAG_BYTES = 4
 const IV_BYTES = 12
 const MAC_BYTES = 16
+const IV_AT = TAG_BYTES
+const MAC_AT = IV_AT + IV_BYTES
+const BODY_AT = MAC_AT + MAC_BYTES
+
+/** Of so many seals at once: asking for each alone costs more than the rest of it. */
+const NONCES = 256
 
 interface Derived {
-  key: Buffer
+  /** Made once: from bytes each use would make it anew. */
+  key: KeyObject
   /** Names the key, and tells nothing of it. */
   tag: Buffer
 }
@@ -60,31 +74,48 @@ function sealingWith(keys: () => readonly SealingKey[]): Sealing {
     let made = known.get(id)
     if (!made) {
       const bytes = Buffer.from(hkdfSync('sha256', key, '', PURPOSE, 32 + TAG_BYTES))
-      known.set(id, (made = { key: bytes.subarray(0, 32), tag: bytes.subarray(32) }))
+      known.set(id, (made = { key: createSecretKey(bytes.subarray(0, 32)), tag: bytes.subarray(32) }))
     }
     return made
+  }
+  const nonces = new Uint8Array(NONCES * IV_BYTES)
+  let next = nonces.length
+  const nonce = (): Uint8Array => {
+    if (next === nonces.length) {
+      randomFillSync(nonces)
+      next = 0
+    }
+    next += IV_BYTES
+    return nonces.subarray(next - IV_BYTES, next)
   }
   return {
     seal: (text, binding) => {
       const [first] = keys()
       if (!first) throw new Error('no sealing key')
       const { key, tag } = derived(first)
-      const iv = randomBytes(IV_BYTES)
+      const iv = nonce()
       const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: MAC_BYTES }).setAAD(Buffer.from(binding))
-      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-      return Buffer.concat([tag, iv, cipher.getAuthTag(), body])
+      const body = cipher.update(text, 'utf8')
+      // Of this mode it is empty, and makes the code.
+      cipher.final()
+      // Not of the pool: it is sent to another thread, and all of its memory with it.
+      const sealed = new Uint8Array(BODY_AT + body.length)
+      sealed.set(tag)
+      sealed.set(iv, IV_AT)
+      sealed.set(cipher.getAuthTag(), MAC_AT)
+      sealed.set(body, BODY_AT)
+      return sealed
     },
     open: (given, binding) => {
       const sealed = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
-      const [ivAt, macAt, bodyAt] = [TAG_BYTES, TAG_BYTES + IV_BYTES, TAG_BYTES + IV_BYTES + MAC_BYTES]
       const key = keys()
         .map(derived)
-        .find(({ tag }) => tag.equals(sealed.subarray(0, ivAt)))
-      if (!key || sealed.length < bodyAt) return undefined
+        .find(({ tag }) => tag.equals(sealed.subarray(0, IV_AT)))
+      if (!key || sealed.length < BODY_AT) return undefined
       try {
-        const decipher = createDecipheriv(CIPHER, key.key, sealed.subarray(ivAt, macAt), { authTagLength: MAC_BYTES })
-        decipher.setAAD(Buffer.from(binding)).setAuthTag(sealed.subarray(macAt, bodyAt))
-        return Buffer.concat([decipher.update(sealed.subarray(bodyAt)), decipher.final()]).toString('utf8')
+        const decipher = createDecipheriv(CIPHER, key.key, sealed.subarray(IV_AT, MAC_AT), { authTagLength: MAC_BYTES })
+        decipher.setAAD(Buffer.from(binding)).setAuthTag(sealed.subarray(MAC_AT, BODY_AT))
+        return Buffer.concat([decipher.update(sealed.subarray(BODY_AT)), decipher.final()]).toString('utf8')
       } catch {
         return undefined
       }

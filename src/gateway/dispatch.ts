@@ -93,13 +93,19 @@ export function dispatcher(parts: DispatchParts): Core {
     }
   }
 
-  /** What this caller sees may not be known yet: one that cannot be called waits as the first list does. */
+  /**
+   * What this caller sees may not be known yet: one that cannot be called waits as the first list does, or sends its user to
+   * sign in where its tools are. A run that goes on sends him there when it comes to that.
+   */
   async function compositeOf(workflow: string, call: EntryCall, context: Context): Promise<Composite> {
-    let composite = keeper.composite(workflow, context)
-    if (composite?.away) {
+    const now = (): Composite | undefined => keeper.composite(workflow, context)
+    const goesOn = call.params['requestState'] !== undefined
+    if (now()?.away) await keeper.forList(context)
+    const away = now()
+    if (away?.away && !goesOn && (await resolver.enter(away.compiled.needs, context, context.signal))) {
       await keeper.forList(context)
-      composite = keeper.composite(workflow, context)
     }
+    const composite = now()
     if (!composite) throw unknownEntry(call, context)
     return composite
   }

@@ -129,6 +129,7 @@ export class Gateway {
         keys: () => this.#sealingKeys,
       }),
       settings: workflows,
+      telemetry: this.telemetry,
       core: this.core,
       planAgain: (definition, ended, caller) => {
         const { composites, keeper } = this.#current

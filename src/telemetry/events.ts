@@ -64,6 +64,8 @@ export interface Events {
   /** A composite tool that does not fit the tools that there are, or waits for a backend to tell its tools; and that it does. */
   'workflow.withdrawn': { workflow: string; why: string; hint?: string; waiting: boolean }
   'workflow.offered': { workflow: string }
+  /** Runs cannot be written, or read again. */
+  'workflow-store.failing': { why: string }
   'session.opened': { client: string; revision: string; sessions: number }
   'session.closed': { why: string; sessions: number }
   /** `by`: the workflow and its step that made the call, `release/push`; absent: a client. */

@@ -80,6 +80,7 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
       `composite tool "${workflow}" ${waiting ? 'waits' : 'is withdrawn'}: ${withHint(why, hint)}`,
   },
   'workflow.offered': { level: 'info', say: ({ workflow }) => `composite tool "${workflow}" can be called again` },
+  'workflow-store.failing': { level: 'warn', say: ({ why }) => `runs of composite tools cannot be kept: ${why}` },
   'definition.withheld': {
     level: 'warn',
     say: ({ why, ...one }) =>

@@ -10,6 +10,7 @@ import { hintNow } from '../../backends/offer/lists-age.ts'
 import type { Caller } from '../../model/call.ts'
 import type { CacheHint, Catalogue, ListKind } from '../../model/catalogue.ts'
 import { principalKey } from '../../model/principal.ts'
+import { isSignInTool } from '../../model/sign-in.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import type { Composite, Composites } from '../workflows/composites.ts'
@@ -331,7 +332,8 @@ function isWithin(inner: Apart, outer: Apart): boolean {
 
 /** Whether it has not told what it offers: to anybody, or to those who have to sign in for that. */
 function isSilent(backend: Backend, apart: Apart | undefined): boolean {
-  if (backend.lists === undefined) return true
+  const lists = (apart && backend.listsApart(apart)) ?? backend.lists
+  if (backend.lists === undefined || lists?.tools.some(isSignInTool)) return true
   return backend.perCaller && (apart === undefined || backend.listsApart(apart) === undefined)
 }
 

@@ -62,6 +62,21 @@ export class Resolver {
     return this.now(call, caller)
   }
 
+  /**
+   * Goes in, as this caller, wherever they are turned away and one of these names could lead: shown ones, or
+   * `backend.tool`. False: they are turned away nowhere. Throws `CONSENT_NEEDED`.
+   */
+  async enter(names: ReadonlySet<string>, caller: Caller, signal: Cancellation): Promise<boolean> {
+    const closed = this.#backends.filter((backend) => {
+      const { id } = backend.spec
+      const leadsThere = (name: string): boolean =>
+        name.startsWith(`${id}.`) || couldBelong(name, id, this.#settings, this.#backends.length)
+      return backend.turnsAway(caller) && [...names].some(leadsThere)
+    })
+    for (const backend of closed) await backend.enter(caller, signal)
+    return closed.length > 0
+  }
+
   /** Asks those that could have it and do not announce what is new. Whether any was asked. */
   async #lookAgain(call: { kind: 'tool' | 'prompt'; name: string }, caller: Caller, signal: Cancellation) {
     const asked = this.#backends

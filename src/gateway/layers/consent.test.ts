@@ -175,7 +175,12 @@ test.each([
   })
 })
 
-test('what a backend itself asks with -32042 is asked the same way', async () => {
+const step = { workflow: 'w', run: 'r', step: 's', ownTimeout: false }
+
+test.each([
+  ['a modern client', MODERN],
+  ['a step of a legacy one', { ...LEGACY, step }],
+])('what a backend itself asks with -32042 is asked the same way: %s', async (_who, given) => {
   const sealer = new Sealer()
   const calls: JsonObject[] = []
   const required = new GatewayError('BACKEND_ERROR', 'Visit the page', {
@@ -190,7 +195,7 @@ test('what a backend itself asks with -32042 is asked the same way', async () =>
     },
   } as unknown as Core
   const layered = consentLayer(() => sealer)(core)
-  const context = { ...GATEWAY_CALLER, ...MODERN, signal: new Cancellation() } as unknown as Context
+  const context = { ...GATEWAY_CALLER, ...given, signal: new Cancellation() } as unknown as Context
   const call = (params: JsonObject) =>
     layered.invoke({ kind: 'prompt', name: 'p', params: { name: 'p', ...params } }, context)
   const { inputRequests, requestState } = asked(await call({}))

@@ -10,6 +10,7 @@ import { compile } from '../../workflow/compile/compile.ts'
 import { createMemoryStore } from '../../workflow/store/memory-store.ts'
 import type { RunStore } from '../../workflow/store/run-store.ts'
 import { TaskIds } from '../tasks/task-ids.ts'
+import { Telemetry } from '../../telemetry/events.ts'
 import { callerOf } from './caller.ts'
 import { RunTasks } from './run-tasks.ts'
 import { Runs } from './runs.ts'
@@ -55,6 +56,7 @@ function processes() {
   const ids = new TaskIds(() => sealer)
   const one = () => {
     const runs = new Runs({
+      telemetry: new Telemetry(),
       store: { ...store, close: async () => {} },
       settings: { questionMs: 60_000, askMs: 60_000, valuesMs: 60_000, historyMs: 60_000 },
       core: {

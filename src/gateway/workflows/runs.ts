@@ -10,6 +10,7 @@ import { askedQuestions } from '../../workflow/run/performance.ts'
 import { type Caller, CLOCK, EngineError, type Look, type Turn } from '../../workflow/run/ports.ts'
 import { DEFAULT_SETTINGS } from '../../workflow/run/settings.ts'
 import type { ListedRun, RunBody, RunFilter, RunStore, StoredRun } from '../../workflow/store/run-store.ts'
+import type { Telemetry } from '../../telemetry/events.ts'
 import { StoreError } from '../../workflow/store/store-error.ts'
 import { answerProblem } from './questions.ts'
 import { callStep } from './step-call.ts'
@@ -17,6 +18,7 @@ import { callStep } from './step-call.ts'
 export interface RunsParts {
   store: RunStore
   settings: Pick<WorkflowSettings, 'questionMs' | 'askMs' | 'valuesMs' | 'historyMs'>
+  telemetry: Telemetry
   /** What steps call: always that of the current generation. */
   core: Core
   /** With the tools that there are now for this caller. `ended`: ids of steps that call nothing any more. */
@@ -60,11 +62,13 @@ export class Runs {
   readonly #engine: Engine<Context>
   readonly #store: RunStore
   readonly #valuesMs: number
+  readonly #telemetry: Telemetry
 
-  constructor({ store, settings, core, planAgain }: RunsParts) {
+  constructor({ store, settings, core, planAgain, telemetry }: RunsParts) {
     const { questionMs, askMs, valuesMs, historyMs } = settings
     this.#store = store
     this.#valuesMs = valuesMs
+    this.#telemetry = telemetry
     this.#engine = createEngine<Context>(
       {
         ...CLOCK,
@@ -78,30 +82,41 @@ export class Runs {
   }
 
   begin(beginning: Beginning): Promise<Turn> {
-    return this.#engine.begin({ ...beginning, owner: ownerOf(beginning.caller) }).catch(told)
+    return this.#engine.begin({ ...beginning, owner: ownerOf(beginning.caller) }).catch(this.#told)
   }
 
   resume(id: string, answers: Answers, caller: Caller<Context>): Promise<Turn> {
-    return this.#engine.resume(id, ownerOf(caller), answers, caller).catch(told)
+    return this.#engine.resume(id, ownerOf(caller), answers, caller).catch(this.#told)
   }
 
   /** `undefined`: this principal has no such run, or it has been erased. */
   async record(id: string, principal: Principal): Promise<RunRecord | undefined> {
     const owner = principalKey(principal)
-    const stored = await this.#store.read(id).catch(told)
+    const stored = await this.#store.read(id).catch(this.#told)
     if (!stored?.body || stored.owner !== owner) return undefined
-    const look = await this.#engine.look(id, owner).catch(told)
+    const look = await this.#engine.look(id, owner).catch(this.#told)
     return look.kind === 'unknown' ? undefined : recordOf({ ...stored, body: stored.body }, look, this.#valuesMs)
   }
 
   /** False: this principal has no such run, or it has ended. */
   cancel(id: string, principal: Principal): Promise<boolean> {
-    return this.#engine.cancel(id, principalKey(principal)).catch(told)
+    return this.#engine.cancel(id, principalKey(principal)).catch(this.#told)
   }
 
   /** The runs of one principal, newest first. */
   list(filter: Omit<RunFilter, 'owner'>, principal: Principal): Promise<ListedRun[]> {
-    return this.#store.list({ ...filter, owner: principalKey(principal) }).catch(told)
+    return this.#store.list({ ...filter, owner: principalKey(principal) }).catch(this.#told)
+  }
+
+  /** What the store says of itself, files and keys, is for the operator. */
+  readonly #told = (error: unknown): never => {
+    if (error instanceof StoreError || (error instanceof EngineError && error.kind === 'store')) {
+      this.#telemetry.emit('workflow-store.failing', { why: error.message })
+      const message = 'Runs of composite tools cannot be kept, or read, at the moment'
+      throw new GatewayError('STORE_UNAVAILABLE', message, { cause: error })
+    }
+    if (!(error instanceof EngineError) || error.kind === 'store') throw error
+    throw new GatewayError(CODES[error.kind], error.message, { cause: error })
   }
 
   /** There are other tools, or other definitions: what remains of each run is checked again. */
@@ -137,13 +152,6 @@ const ownerOf = ({ context }: Caller<Context>): string => principalKey(context.p
 const CODES = {
   busy: 'BACKEND_BUSY',
   invalid: 'PARAMS_INVALID',
-  store: 'STORE_UNAVAILABLE',
   lost: 'STORE_UNAVAILABLE',
   stopping: 'SHUTTING_DOWN',
-} as const satisfies Record<EngineError['kind'], string>
-
-function told(error: unknown): never {
-  if (error instanceof StoreError) throw new GatewayError('STORE_UNAVAILABLE', error.message, { cause: error })
-  if (error instanceof EngineError) throw new GatewayError(CODES[error.kind], error.message, { cause: error })
-  throw error
-}
+} as const

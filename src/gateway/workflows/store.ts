@@ -88,11 +88,15 @@ function sealingWith(keys: () => readonly SealingKey[]): Sealing {
     next += IV_BYTES
     return nonces.subarray(next - IV_BYTES, next)
   }
+  const sealingKey = (): Derived => {
+    const [first] = keys()
+    if (!first) throw new Error('no sealing key')
+    return derived(first)
+  }
   return {
+    key: () => sealingKey().tag.toString('hex'),
     seal: (text, binding) => {
-      const [first] = keys()
-      if (!first) throw new Error('no sealing key')
-      const { key, tag } = derived(first)
+      const { key, tag } = sealingKey()
       const iv = nonce()
       const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: MAC_BYTES }).setAAD(Buffer.from(binding))
       const body = cipher.update(text, 'utf8')

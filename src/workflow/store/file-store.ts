@@ -20,6 +20,8 @@ export interface FileStoreOptions {
 /** What is sealed under one `binding` opens under no other. */
 export interface Sealing {
   readonly seal: (text: string, binding: string) => Uint8Array
+  /** Another one as soon as another key seals; tells nothing of it. */
+  readonly key: () => string
   /** `undefined`: not sealed by us, not so, or not with a key that we have. */
   readonly open: (sealed: Uint8Array, binding: string) => string | undefined
 }
@@ -32,7 +34,8 @@ export interface Sealing {
 export async function openFileStore({ folder, sealing, parse }: FileStoreOptions): Promise<RunStore> {
   const file = join(folder, 'runs.db')
   const line = openLine(file)
-  const known = new Set<string>()
+  /** Definitions that lie there, and the key that sealed them. */
+  const known = new Map<string, string>()
   try {
     await line.ask({ do: 'list', filter: { limit: 0 } })
   } catch (error) {
@@ -49,10 +52,11 @@ export async function openFileStore({ folder, sealing, parse }: FileStoreOptions
       const { hash } = run.definition
       const sealed = sealEntry(run, 0, diff(null, (run.body ?? null) as JsonValue | null))
       const request = { do: 'create', row: rowOf(run), sealed, room } as const
-      const isKnown = known.has(hash)
+      const key = sealing.key()
+      const isKnown = known.get(hash) === key
       const created = await line.ask({ ...request, definition: isKnown ? undefined : sealDefinition(run.definition) })
       if (created !== 'unknown definition') {
-        if (created === 'created') known.add(hash)
+        if (created === 'created') known.set(hash, key)
         return created
       }
       known.delete(hash)

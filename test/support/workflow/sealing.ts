@@ -5,6 +5,7 @@ import type { Sealing } from '../../../src/workflow/store/file-store.ts'
 /** AES-256-GCM, as the gateway has it. */
 export function sealingWith(key: Buffer): Sealing {
   return {
+    key: () => key.toString('hex'),
     seal: (text, binding) => {
       const iv = randomBytes(12)
       const cipher = createCipheriv('aes-256-gcm', key, iv)

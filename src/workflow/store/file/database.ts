@@ -1,7 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 
 import { DEFAULT_LIST, type Erasure, type RunFilter } from '../run-store.ts'
-import type { Answers, Request, Row, SealedRun } from './rows.ts'
+import { type Answers, CHANGING_COLUMNS, type Request, type Row, type SealedRun } from './rows.ts'
 import { guarded, openFile } from './schema.ts'
 
 export interface Database {
@@ -11,8 +11,7 @@ export interface Database {
 }
 
 const FIXED = ['id', 'owner', 'workflow', 'definition', 'created_at', 'returns']
-const CHANGING = 'revision status updated_at ended_at open_until holder lease_until steps failure'.split(' ')
-const COLUMNS = [...FIXED, ...CHANGING]
+const COLUMNS = [...FIXED, ...CHANGING_COLUMNS]
 
 export function openDatabase(file: string): Database {
   const database = openFile(file)
@@ -23,6 +22,7 @@ export function openDatabase(file: string): Database {
     return statement
   }
 
+  const DEFINE = 'INSERT INTO definition VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET sealed = excluded.sealed'
   const INSERT = `INSERT OR IGNORE INTO run (${COLUMNS.join()}) VALUES (${COLUMNS.map((name) => `:${name}`).join()})`
 
   function create({ row, sealed, definition, room }: Request & { do: 'create' }): Answers['create'] {
@@ -30,7 +30,8 @@ export function openDatabase(file: string): Database {
     if (count('SELECT count(*) AS count FROM run WHERE ended_at IS NULL') >= room.all) return 'full'
     const own = count('SELECT count(*) AS count FROM run WHERE owner = ? AND ended_at IS NULL', row.owner)
     if (own >= room.perOwner) return 'full for owner'
-    if (definition) sql('INSERT OR IGNORE INTO definition VALUES (?, ?)').run(row.definition, definition)
+    // The key that sealed it last may be gone soon: this one is newer, or the same.
+    if (definition) sql(DEFINE).run(row.definition, definition)
     else if (!sql('SELECT 1 FROM definition WHERE hash = ?').get(row.definition)) return 'unknown definition'
     const { lastInsertRowid } = sql(INSERT).run({ ...row })
     sql('INSERT INTO journal VALUES (?, ?, ?)').run(lastInsertRowid, row.revision, sealed)
@@ -38,9 +39,9 @@ export function openDatabase(file: string): Database {
   }
 
   function update({ id, expected, change, sealed }: Request & { do: 'update' }): boolean {
-    const names = CHANGING.filter((name) => name in change)
+    const names = CHANGING_COLUMNS.filter((name) => name in change)
     const set = names.map((name) => `${name} = ?`).join()
-    const values = names.map((name) => change[name as keyof typeof change] ?? null)
+    const values = names.map((name) => change[name] ?? null)
     const found = sql(`UPDATE run SET ${set} WHERE id = ? AND revision = ? RETURNING number`).get(
       ...values,
       id,

@@ -365,6 +365,23 @@ describe('questions', () => {
     }
   })
 
+  test('one that came second to another that did not count is not refused for that', async () => {
+    const of = plan([question('ok')])
+    const { store, engine } = world({ plan: of })
+    const { promise: written, resolve: write } = Promise.withResolvers<void>()
+    const slowly: RunStore = { ...store, update: async (...given) => written.then(() => store.update(...given)) }
+    const slow = world({ plan: of, store: slowly })
+    const turn = asking(await engine.begin(beginning(of)))
+    const no = slow.engine.resume(turn.runId, 'ann', answering(turn, NO), caller())
+    await settled()
+    const yes = slow.engine.resume(turn.runId, 'ann', answering(turn), caller())
+    const won = await engine.resume(turn.runId, 'ann', answering(turn), caller())
+    write()
+    expect(finished(won)).toBe('completed')
+    expect(await yes).toEqual(won)
+    expect(await no).toEqual({ kind: 'unknown' })
+  })
+
   test('those of the same answer in two processes get the same outcome', async () => {
     const store = createMemoryStore(parseJson)
     const one = await asked(store)
@@ -654,8 +671,24 @@ describe('a reload', () => {
         error: { message: expect.stringMatching(/no tool "b".*Ended before: a\./s) as string },
       },
     })
-    expect(seen).toEqual([['a'], ['a']])
+    // The second time without what is under way.
+    expect(seen).toEqual([['a'], ['a'], ['a', 'b']])
     expect(made[1]?.signal.cancelled).toBe(true)
+  })
+
+  test('a call that is under way ends where it is, whatever has become of its tool', async () => {
+    const of = plan([tool('a'), tool('b', [0])])
+    const { engine, calls, made } = world({
+      plan: (ended) => (ended.includes('a') ? { plan: of } : { faults: ['there is no tool "a"'] }),
+    })
+    const turn = engine.begin(beginning(of))
+    await settled()
+    engine.reloaded()
+    expect(made[0]?.signal.cancelled).toBe(false)
+    calls.get('a')?.give(1)
+    await settled()
+    calls.get('b')?.give(2)
+    expect(await turn).toMatchObject({ outcome: { status: 'completed', output: 2 } })
   })
 
   test('while it waited for its user', async () => {

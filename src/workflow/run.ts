@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../model/json.ts'
 import type { Plan } from './plan.ts'
 import { type Answers, checkAnswers, sortAnswers } from './run/answers.ts'
 import { closeRun } from './run/close-run.ts'
-import { askedQuestions, endedSteps, Performance, reportsOf, tooMany } from './run/performance.ts'
+import { askedQuestions, callingSteps, endedSteps, lost, Performance, reportsOf, tooMany } from './run/performance.ts'
 import { type Caller, EngineError, type Look, type Ports, type Turn, UNKNOWN, wait } from './run/ports.ts'
 import { DEFAULT_SETTINGS, type Settings } from './run/settings.ts'
 import { storable } from './run/storable.ts'
@@ -100,8 +100,9 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     cancel,
     reloaded: () => {
       for (const performance of here.values()) {
-        const { definition, ids, run } = performance.now
-        const made = planAgain(definition, ids, run)
+        const { definition, ids, run, caller } = performance.now
+        if (!caller) continue
+        const made = planAgain(definition, ids, run, caller)
         if ('plan' in made) performance.replan(made.plan)
         else performance.stop('failed', made.mismatch)
       }
@@ -182,9 +183,12 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     definition: Definition,
     ids: readonly string[],
     run: RunState,
+    { context }: Caller<Context>,
   ): { plan: Plan } | { mismatch: string } {
     const ended = endedSteps(ids, run)
-    const made = ports.plan(definition.value, ended)
+    let made = ports.plan(definition.value, ended, context)
+    // A call that is under way ends where it is, whatever has become of its tool.
+    if ('faults' in made) made = ports.plan(definition.value, [...ended, ...callingSteps(ids, run)], context)
     if ('faults' in made) return { mismatch: mismatch(made.faults, ended) }
     const { steps } = made.plan
     const isSame = steps.length === ids.length && steps.every(({ id }, place) => id === ids[place])
@@ -199,10 +203,10 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     isExpired: boolean,
   ): Promise<Turn> {
     const { run, ids } = stored.body
-    const made = planAgain(stored.definition, ids, run)
+    const made = planAgain(stored.definition, ids, run, caller)
     if ('mismatch' in made) {
       const outcome = { status: 'failed', error: { message: made.mismatch, kind: 'ended' } } as const
-      if (!(await end(stored, outcome))) throw new EngineError('lost', 'Another process goes on with this run')
+      if (!(await end(stored, outcome))) throw lost()
       const over = closeRun(run, now(), outcome)
       return { kind: 'finished', runId: run.id, outcome, reports: reportsOf(ids, over) }
     }

@@ -44,10 +44,15 @@ export function readTool(step: AuthoredStep, path: Path, pen: Pen): Kind<Planned
   }
 }
 
-function offerOf({ id, tool }: AuthoredStep, { world, inner, chain }: Reading): ReturnType<World['tool']> {
-  if (tool === undefined) return 'unknown'
+function offerOf(step: AuthoredStep, reading: Reading): ReturnType<World['tool']> {
+  return step.tool === undefined ? 'unknown' : worldOf(step, reading).tool(step.tool)
+}
+
+/** What a step is checked against: when it has ended, tools matter to it no more. */
+function worldOf({ id }: AuthoredStep, { world, inner, chain }: Reading): World {
   const outermost = chain.length === 1 ? (inner.get(id) ?? id) : undefined
-  return outermost !== undefined && world.ended?.has(outermost) ? 'not known yet' : world.tool(tool)
+  const hasEnded = outermost !== undefined && world.ended?.has(outermost)
+  return hasEnded ? { ...world, tool: () => 'not known yet' } : world
 }
 
 function checkCall(args: JsonObject, schema: SchemaNode, path: Path, member: string, { reading }: Pen): void {
@@ -66,7 +71,10 @@ function unknownTool(name: string, path: Path, { reading }: Pen): void {
 
 /** Reads a workflow as a step of another one. */
 export function readWorkflow(step: AuthoredStep, path: Path, pen: Pen): Kind<PlannedNested> {
-  const nested = step.workflow === undefined ? undefined : readNested(step.workflow, [...path, 'workflow'], pen.reading)
+  const { reading } = pen
+  const { workflow } = step
+  const nested =
+    workflow === undefined ? undefined : readNested(workflow, [...path, 'workflow'], reading, worldOf(step, reading))
   const at = [...path, 'arguments']
   const args = (step.arguments ?? {}) as JsonObject
   const schema = nested && nodeOf(nested.inputSchema)

@@ -28,7 +28,7 @@ export function compile(definition: AuthoredCompositeTool, world: World): Compil
 
 /** `chain`: this workflow, behind those that run it. */
 function compileWithin(definition: AuthoredCompositeTool, world: World, chain: readonly string[]): Compiled {
-  const reading = startReading(world, chain, (inner, names) => compileWithin(inner, world, names))
+  const reading = startReading(world, chain, compileWithin)
   const { ledger } = reading
   const inputSchema = readParameters(definition, reading)
   const outputSchema = outputSchemaOf(definition)

@@ -16,9 +16,9 @@ export interface Nested {
   readonly params: (args: JsonObject) => JsonObject
 }
 
-/** The plan of a workflow that is a step of another one; undefined after a fault. */
-export function readNested(name: string, path: Path, reading: Reading): Nested | undefined {
-  const { world, ledger, chain } = reading
+/** The plan of a workflow that is a step of another one, in this world; undefined after a fault. */
+export function readNested(name: string, path: Path, reading: Reading, world: World): Nested | undefined {
+  const { ledger, chain } = reading
   const definition = world.workflow(name)
   if (!definition) {
     const isTool = typeof world.tool(name) !== 'string'
@@ -36,7 +36,7 @@ export function readNested(name: string, path: Path, reading: Reading): Nested |
     ledger.error({ path }, `workflows are nested more than ${world.limits.depth} deep`)
     return undefined
   }
-  const { plan, faults, needs, inputSchema, outputSchema } = reading.compile(definition, [...chain, name])
+  const { plan, faults, needs, inputSchema, outputSchema } = reading.compile(definition, world, [...chain, name])
   for (const need of needs) reading.needs.add(need)
   if (plan) {
     const validate = validateOutput(inputSchema)

@@ -49,7 +49,7 @@ export interface Compiled {
 export interface Reading {
   readonly world: World
   /** Compiles a workflow that runs inside of this one. */
-  readonly compile: (definition: AuthoredCompositeTool, chain: readonly string[]) => Compiled
+  readonly compile: (definition: AuthoredCompositeTool, world: World, chain: readonly string[]) => Compiled
   readonly ledger: Ledger
   /** This workflow, behind those that run it. */
   readonly chain: readonly string[]

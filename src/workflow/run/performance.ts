@@ -74,9 +74,15 @@ export class Performance<Context> {
     return this.#stored.returns
   }
 
-  /** As it is now, written or not. */
-  get now(): { readonly definition: StoredRun['definition']; readonly ids: readonly string[]; readonly run: RunState } {
-    return { definition: this.#stored.definition, ids: this.#stored.body.ids, run: this.#run }
+  /** As it is now, written or not. `caller`: the latest. */
+  get now(): {
+    readonly definition: StoredRun['definition']
+    readonly ids: readonly string[]
+    readonly run: RunState
+    readonly caller: Caller<Context> | undefined
+  } {
+    const { definition, body } = this.#stored
+    return { definition, ids: body.ids, run: this.#run, caller: this.#caller }
   }
 
   /** All that the user can answer now. */
@@ -106,7 +112,7 @@ export class Performance<Context> {
     const sorted = sortAnswers(answers, this.questions, this.#answered)
     if (sorted.open.length === 0) {
       const mayWait = sorted.isRepeated || (sorted.isEmpty && (this.returns || this.#run.status === 'suspended'))
-      if (!mayWait) return Promise.resolve(UNKNOWN)
+      if (!mayWait) return this.#refuse()
       const turn = this.join(caller)
       this.#pump()
       return turn
@@ -122,6 +128,13 @@ export class Performance<Context> {
     }
     if (replies.length > 0) this.feed({ type: 'answered', at: this.#now(), answers: replies })
     return turn
+  }
+
+  /** Answers that are refused because others came first, which count only once they are written. */
+  async #refuse(): Promise<Turn> {
+    await this.flushed()
+    if (this.#isLost) throw lost()
+    return UNKNOWN
   }
 
   feed(event: Event): void {
@@ -232,7 +245,7 @@ export class Performance<Context> {
     })
     if (!this.#isNew) {
       if (!(await ports.store.update(this.#stored, after))) {
-        throw new EngineError('lost', 'Another process goes on with this run')
+        throw lost()
       }
     } else {
       const created = await ports.store.create(after, { all: settings.maxOpen, perOwner: settings.maxOpenPerOwner })
@@ -426,6 +439,8 @@ export class Performance<Context> {
   }
 }
 
+export const lost = (): EngineError => new EngineError('lost', 'Another process goes on with this run')
+
 export function tooMany(which: string): EngineError {
   return new EngineError('busy', `There are too many workflow runs ${which}; try again later`)
 }
@@ -444,6 +459,14 @@ export function endedSteps(ids: readonly string[], run: RunState): string[] {
   return ids.filter((_, place) => {
     const step = run.body.steps[place]
     return step && hasEnded(step)
+  })
+}
+
+/** Those whose one call is under way. */
+export function callingSteps(ids: readonly string[], run: RunState): string[] {
+  return ids.filter((_, place) => {
+    const step = run.body.steps[place]
+    return step?.status === 'running' && !step.loop && !step.body
   })
 }
 

@@ -10,10 +10,14 @@ export interface Ports<Context> extends Clock {
   /** Rejects with `StepError`; anything else is a failure of kind `error`. Past `signal` nobody waits for it. */
   readonly call: (step: StepCall<Context>, signal: Cancellation) => Promise<StepResult>
   /**
-   * The plan of a definition with the tools that there are now. `ended`: ids of steps that have no need of theirs any
-   * more. Steps must come out in the same order whatever tools there are.
+   * The plan of a definition with the tools that there are now for its caller. `ended`: ids of steps that have no need of
+   * theirs any more. Steps must come out in the same order whatever tools there are.
    */
-  readonly plan: (definition: JsonValue, ended: readonly string[]) => { plan: Plan } | { faults: readonly string[] }
+  readonly plan: (
+    definition: JsonValue,
+    ended: readonly string[],
+    context: Context,
+  ) => { plan: Plan } | { faults: readonly string[] }
   /** What is wrong with an answer; `undefined`: nothing. */
   readonly check: (question: AskedQuestion, answer: JsonObject) => string | undefined
 }

@@ -189,6 +189,17 @@ test('the forms of the protocol are taken, and nothing else', () => {
   ])
 })
 
+test('numbers that JavaScript cannot hold are numbers', () => {
+  const check = validateOutput({
+    properties: { n: { type: 'integer', minimum: 0 }, all: { items: { type: 'number' } } },
+  })
+  const long = JSON.rawJSON('12345678901234567890')
+  expect(check({ n: long, all: [1, JSON.rawJSON('1e400'), JSON.rawJSON('5e-400')] })).toBeUndefined()
+  expect(check({ n: JSON.rawJSON('-12345678901234567890') })).toBe('n must be >= 0')
+  expect(check({ n: JSON.rawJSON('0.1234567890123456789') })).toBe('n must be integer')
+  expect(validator({ type: 'object' })(long)).toBe('the value must be object')
+})
+
 test('values are validated in both drafts, without fetching and without endless patterns', () => {
   const check = validateOutput({ type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] })
   expect(check({ a: 1 })).toBeUndefined()

@@ -69,7 +69,22 @@ export function validator(schema: JsonObject): Validate {
   const { $schema: _, $id: __, ...plain } = schema
   const validate: ValidateFunction = ajv.compile(plain)
   ajv.removeSchema(plain)
-  return (value) => (validate(value) ? undefined : explain(validate))
+  return (value) => (validate(nearest(value)) ? undefined : explain(validate))
+}
+
+/**
+ * A value with numbers of JavaScript's own: what it cannot hold exactly would be no number to a validator. The same one when
+ * there are none. Values are no deeper than messages may be.
+ */
+function nearest(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value
+  if (JSON.isRawJSON(value)) return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, Number(value.rawJSON)))
+  if (Array.isArray(value)) {
+    const items = value.map(nearest)
+    return items.some((item, index) => item !== value[index]) ? items : value
+  }
+  const entries = Object.entries(value).map(([key, member]) => [key, member && nearest(member)] as const)
+  return entries.some(([key, member]) => member !== value[key]) ? Object.fromEntries(entries) : value
 }
 
 function explain({ errors }: ValidateFunction): string {

@@ -62,7 +62,7 @@ describe('a retry with answers', () => {
   test('that is the same from two at once is answered to both, and the steps run once', async () => {
     const { backend, url, again } = await asked()
     const outcomes = await Promise.all([retry(url, 'ask', again), retry(url, 'ask', again)])
-    expect(outcome(outcomes[0]!)).toEqual(outcome(outcomes[1]!))
+    expect(outcome(outcomes[0])).toEqual(outcome(outcomes[1]))
     expect(outcomes[0]).toMatchObject({ result: { structuredContent: { to: 'home' } } })
     expect(backend.calls('push')).toHaveLength(1)
   })

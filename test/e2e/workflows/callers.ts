@@ -8,7 +8,7 @@ import { waitFor } from '../../support/processes.ts'
 export const ERAS: readonly Era[] = ['legacy', 'modern']
 
 /** What a client may be asked. */
-export const ABLE: JsonObject = { elicitation: { form: {}, url: {} }, sampling: {} }
+const ABLE: JsonObject = { elicitation: { form: {}, url: {} }, sampling: {} }
 
 /** A client of either era without an SDK. */
 export interface Caller {
@@ -17,7 +17,7 @@ export interface Caller {
   tools(): Promise<JsonObject[]>
 }
 
-export interface Question {
+interface Question {
   /** The id of the request, or the key of the input request. */
   key: JsonValue
   method: string
@@ -28,7 +28,7 @@ export interface Question {
 export type Answers = JsonObject | ((question: Question) => JsonObject)
 
 /** A call of a tool, from the first request to the last. */
-export interface RunningCall {
+interface RunningCall {
   /** Notifications and questions on its streams. */
   messages(): JsonObject[]
   /** Those that are open; waits until there are so many. */
@@ -84,7 +84,9 @@ async function legacyCaller(url: string, capabilities: JsonObject): Promise<Call
       const answered = new Set<JsonValue>()
       const open = () =>
         exchange.messages.flatMap(({ id, method, params }): Question[] =>
-          id === undefined || answered.has(id) ? [] : [{ key: id, method: String(method), params: params as JsonObject }],
+          id === undefined || answered.has(id)
+            ? []
+            : [{ key: id, method: method as string, params: params as JsonObject }],
         )
       const response = async () => (await exchange.response) as JsonObject | undefined
       return {
@@ -137,7 +139,7 @@ const responsesTo = (questions: [string, JsonObject][], answers: Answers): JsonO
   Object.fromEntries(
     questions.map(([key, { method, params }]) => [
       key,
-      answerTo(answers, { key, method: String(method), params: params as JsonObject }),
+      answerTo(answers, { key, method: method as string, params: params as JsonObject }),
     ]),
   )
 
@@ -163,7 +165,7 @@ async function modernCaller(url: string, capabilities: JsonObject): Promise<Call
           if (count !== undefined) expect(questions).toHaveLength(count)
           return questions.map(([key, { method, params }]) => ({
             key,
-            method: String(method),
+            method: method as string,
             params: params as JsonObject,
           }))
         },
@@ -190,3 +192,6 @@ export function statusesIn({ _meta }: JsonObject): Record<string, string> {
 
 /** The text of a result. */
 export const textIn = ({ content }: Result): string => content[0]?.text ?? ''
+
+/** Sorted. */
+export const namesOf = (tools: readonly JsonObject[]): string[] => tools.map(({ name }) => name as string).toSorted()

@@ -130,7 +130,9 @@ describe.each(ERAS)('a %s client', (era) => {
       approval('b'),
       call('other', 'other'),
       call('first', 'first', { arguments: { yes: '{{steps.a.output.content.yes}}' } }),
-      call('second', 'second', { arguments: { yes: '{{steps.b.output.content.yes}}', other: '{{steps.other.output.x}}' } }),
+      call('second', 'second', {
+        arguments: { yes: '{{steps.b.output.content.yes}}', other: '{{steps.other.output.x}}' },
+      }),
     ]
     const gateway = await gatewayWith(backend, [{ name: 'both', steps }])
     const running = (await callerOf(era, gateway.url)).call('both')
@@ -147,11 +149,7 @@ describe.each(ERAS)('a %s client', (era) => {
 
   test('is asked again in the same run, after steps that depend on the first answer', async () => {
     const backend = await toolBackend({ push: same })
-    const steps = [
-      approval('a'),
-      call('push', 'push', { dependsOn: ['a'] }),
-      approval('b', { dependsOn: ['push'] }),
-    ]
+    const steps = [approval('a'), call('push', 'push', { dependsOn: ['a'] }), approval('b', { dependsOn: ['push'] })]
     const gateway = await gatewayWith(backend, [{ name: 'twice', steps }])
     const running = (await callerOf(era, gateway.url)).call('twice')
     for (const message of ['a?', 'b?']) {
@@ -192,7 +190,9 @@ test('a modern client that comes back too late is told what came of it', async (
 test('waiting for a person does not count against the time of the run', async () => {
   const backend = await toolBackend({ push: same })
   const steps = [approval('sure'), call('push', 'push', { dependsOn: ['sure'] })]
-  const gateway = await gatewayWith(backend, [{ name: 'brief', timeout: '300ms', steps }])
+  const gateway = await gatewayWith(backend, [{ name: 'brief', timeout: '300ms', steps }], {
+    operational: { timeouts: { default: '200ms', max: '300ms' } },
+  })
   const calls = await Promise.all(ERAS.map(async (era) => (await callerOf(era, gateway.url)).call('brief')))
   await Promise.all(calls.map((running) => running.questions()))
   await new Promise((resolve) => setTimeout(resolve, 400))

@@ -9,7 +9,9 @@ import { callerOf, ERAS, statusesIn, textIn, YES } from './callers.ts'
 describe.each(ERAS)('a %s client', (era) => {
   test('is told of each step that ends, when it asked for it', async () => {
     const backend = await toolBackend({ work: same })
-    const steps = ['a', 'b', 'c'].map((id, place, ids) => call(id, 'work', place > 0 ? { dependsOn: [ids[place - 1]!] } : {}))
+    const steps = ['a', 'b', 'c'].map((id, place, ids) =>
+      call(id, 'work', place > 0 ? { dependsOn: [ids[place - 1]!] } : {}),
+    )
     const gateway = await gatewayWith(backend, [{ name: 'flow', steps }])
     const client = await callerOf(era, gateway.url)
     const running = client.call('flow', {}, { token: 'mine' })
@@ -27,10 +29,10 @@ describe.each(ERAS)('a %s client', (era) => {
 
   test('gets log lines of the steps, and none of their progress', async () => {
     const backend = await toolBackend({
-      work: (_args, { notify, params }) => {
-        const { _meta } = params as { _meta?: JsonObject }
+      work: (_args, exchange) => {
+        const { _meta } = exchange.params as { _meta?: JsonObject }
         expect(_meta).not.toHaveProperty('progressToken')
-        notify('notifications/message', { level: 'error', data: 'from the step' })
+        exchange.notify('notifications/message', { level: 'error', data: 'from the step' })
         return {}
       },
     })
@@ -63,9 +65,9 @@ describe.each(ERAS)('a %s client', (era) => {
     expect(told.at(-1)).toBe(3)
   })
 
-  test('cancels, and everything below is cancelled', async () => {
+  test.each(ERAS)('cancels, and everything below is cancelled, at a %s backend', async (server) => {
     const [one, two] = [slow(), slow()]
-    const backend = await toolBackend({ one: one.tool, two: two.tool, never: same })
+    const backend = await toolBackend({ one: one.tool, two: two.tool, never: same }, { era: server })
     const steps = [call('a', 'one'), call('b', 'two'), call('c', 'never', { dependsOn: ['a', 'b'] })]
     const gateway = await gatewayWith(backend, [{ name: 'flow', steps }])
     const running = (await callerOf(era, gateway.url)).call('flow')
@@ -100,7 +102,9 @@ describe.each(ERAS)('a %s client', (era) => {
       call('read', 'read'),
       call('fail', 'fail', { onError: { action: 'continue' }, defaultResults: { lines: 0 } }),
       call('skipped', 'write', { condition: '{{gt steps.read.output.lines 5}}' }),
-      call('write', 'write', { arguments: { sum: '{{steps.read.output.lines}}', none: '{{steps.fail.output.lines}}' } }),
+      call('write', 'write', {
+        arguments: { sum: '{{steps.read.output.lines}}', none: '{{steps.fail.output.lines}}' },
+      }),
     ]
     const output = {
       type: 'object',

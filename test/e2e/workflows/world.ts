@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-import { isObject, type JsonObject } from '../../../src/model/json.ts'
+import type { JsonObject } from '../../../src/model/json.ts'
 import type { Place, TestGateway } from '../../support/gateway.ts'
 import { startGateway } from '../../support/gateway.ts'
 import type { HttpBackend, HttpBackendOptions } from '../../support/http-backend.ts'
@@ -16,7 +16,7 @@ export type Tool = (args: JsonObject, exchange: Exchange) => JsonObject | Promis
 /** A backend whose tools are functions, and that remembers how they were called. */
 export interface ToolBackend extends HttpBackend {
   tools: Record<string, Tool>
-  /** Params of the calls of a tool, oldest first. */
+  /** Params of the calls that it has begun, oldest first. */
   calls(tool: string): JsonObject[]
   /** Arguments of them. */
   given(tool: string): unknown[]
@@ -30,21 +30,18 @@ export const listed = (name: string, more: JsonObject = {}): JsonObject => ({
 })
 
 /** Both eras speak to it, in the modern one, unless `era` says so. It ends with the test. */
-export async function toolBackend(
-  tools: Record<string, Tool>,
-  options: HttpBackendOptions = {},
-): Promise<ToolBackend> {
+export async function toolBackend(tools: Record<string, Tool>, options: HttpBackendOptions = {}): Promise<ToolBackend> {
+  const made: JsonObject[] = []
   const backend = await startHttpBackend({
     tools: Object.keys(tools).map((name) => listed(name)),
-    call: async (name, args, exchange) => resultOf((await tools[name]?.(args, exchange)) ?? {}),
+    call: async (name, args, exchange) => {
+      made.push(exchange.params)
+      return resultOf((await tools[name]?.(args, exchange)) ?? {})
+    },
     ...options,
   })
   onTestFinished(() => backend.close())
-  const calls = (tool: string): JsonObject[] =>
-    backend.requests.flatMap(({ method, body }) => {
-      const params = body?.['params']
-      return method === 'tools/call' && isObject(params) && params['name'] === tool ? [params] : []
-    })
+  const calls = (tool: string): JsonObject[] => made.filter(({ name }) => name === tool)
   return { ...backend, tools, calls, given: (tool) => calls(tool).map((params) => params['arguments']) }
 }
 

@@ -588,6 +588,21 @@ test('nested workflows: unknown, circles, depth, faults of their own, parameters
   expect([...needs]).toEqual(['echo'])
 })
 
+test('to a step that has ended its tools matter no more, nor those of a workflow that it has run', () => {
+  const gone = { ...ECHO, id: 'gone', tool: 'nix' }
+  const all = world([{ name: 'inner', steps: [gone] }])
+  const nested = { id: 'nested', type: 'workflow', workflow: 'inner' }
+  for (const steps of [[gone], [LIST, each({}, gone)], [nested]]) {
+    const id = steps.at(-1)!.id
+    const faults = (ended: string[]) =>
+      compile(define(steps), { ...all, ended: new Set(ended) }).faults.filter(({ severity }) => severity === 'error')
+    expect(faults([])).toHaveLength(1)
+    expect(faults([id])).toEqual([])
+    // An inner step may have the id of an outer one.
+    expect(faults(id === 'gone' ? [] : ['gone'])).toHaveLength(1)
+  }
+})
+
 const scope = (params: JsonObject, steps: Record<string, JsonValue> = {}): Scope => ({
   params,
   steps: Object.fromEntries(Object.entries(steps).map(([id, output]) => [id, { status: 'completed', output }])),

@@ -74,8 +74,9 @@ export interface PlannedQuestion extends PlannedCommon {
   readonly ask: Evaluate<
     { mode: 'form'; message: string; schema: JsonObject } | { mode: 'url'; message: string; url: string }
   >
+  /** Also when the client cannot be asked. */
   readonly onDecline: Unanswered
-  /** Also when nobody answers in time, or nobody can be asked. */
+  /** Also when nobody answers in time. */
   readonly onCancel: Unanswered
 }
 

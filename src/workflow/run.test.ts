@@ -447,7 +447,7 @@ describe('questions', () => {
   })
 
   test('nobody to ask: the declining path, or an error that says so', async () => {
-    const of = plan([question('one', [], { onCancel: 'continue' }), question('two', [0])])
+    const of = plan([question('one', [], { onDecline: 'continue' }), question('two', [0])])
     const { engine } = world({ plan: of })
     const turn = await engine.begin(beginning(of, caller({ takes: () => false })))
     expect(turn).toMatchObject({

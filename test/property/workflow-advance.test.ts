@@ -376,7 +376,7 @@ function evaluateStep(
         planned.ask(scope, 0)
         const { action, content } = world.answer(path)
         if (action === 'accept') return completed({ action, content })
-        const onDecline = action === 'decline'
+        const onDecline = action === 'decline' || action === 'unaskable'
         if ((onDecline ? planned.onDecline : planned.onCancel) === 'continue') {
           return completed({ action: onDecline ? 'decline' : 'cancel' })
         }

@@ -338,7 +338,7 @@ describe('questions', () => {
     ['decline', 'onDecline', 'The user declined to answer'],
     ['cancel', 'onCancel', 'The user cancelled the question'],
     ['expired', 'onCancel', 'Nobody answered in time'],
-    ['unaskable', 'onCancel', 'The client cannot be asked this question'],
+    ['unaskable', 'onDecline', 'The client cannot be asked this question'],
   ])('%s follows %s', (action, path, message) => {
     const run = start(plan([question('ok', [], { onError: CONTINUE })]))
     expect(run.answers({ ok: action })).toEqual(['finish failed'])

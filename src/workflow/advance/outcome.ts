@@ -87,7 +87,7 @@ const REFUSALS: Record<Exclude<Answer, 'accept'>, { action: 'decline' | 'cancel'
   decline: { action: 'decline', error: 'The user declined to answer' },
   cancel: { action: 'cancel', error: 'The user cancelled the question' },
   expired: { action: 'cancel', error: 'Nobody answered in time' },
-  unaskable: { action: 'cancel', error: 'The client cannot be asked this question' },
+  unaskable: { action: 'decline', error: 'The client cannot be asked this question' },
 }
 
 export function answered(turn: Turn, planned: PlannedQuestion, step: StepState, reply: Reply): StepState {

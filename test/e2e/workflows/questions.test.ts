@@ -93,16 +93,16 @@ describe.each(ERAS)('a %s client', (era) => {
     expect(backend.given('push')).toEqual([])
   })
 
-  test('that cannot be asked is told so, by the cancel path of the step', async () => {
+  test('that cannot be asked is told so, by the declining path of the step', async () => {
     const { backend, gateway } = await deployment()
     const running = (await callerOf(era, gateway.url, {})).call('deploy', V2)
     const result = await running.result()
     expect(result).toMatchObject({ isError: true })
     expect(textIn(result)).toContain('The client cannot be asked this question')
     expect(backend.given('push')).toEqual([])
-    const kind = await deployment({ onCancel: { action: 'continue' } })
+    const kind = await deployment({ onDecline: { action: 'continue' } })
     const other = (await callerOf(era, kind.gateway.url, {})).call('deploy', V2)
-    expect(await other.result()).toMatchObject({ structuredContent: { answer: 'cancel' } })
+    expect(await other.result()).toMatchObject({ structuredContent: { answer: 'decline' } })
   })
 
   test('that takes forms only is not sent to an address', async () => {

@@ -313,7 +313,8 @@ export function createReference(plan: Plan, id: string, params: JsonObject) {
       for (const { question, action, content } of event.answers) {
         const step = everything().find((step) => step.status === 'waiting' && step.question === question)
         if (!step || step.planned.kind !== 'question' || root.failure) continue
-        const what = action === 'accept' || action === 'decline' ? action : 'cancel'
+        const declines = action === 'decline' || action === 'unaskable'
+        const what = action === 'accept' ? action : declines ? 'decline' : 'cancel'
         const then = what === 'decline' ? step.planned.onDecline : step.planned.onCancel
         if (what !== 'accept' && then === 'abort') {
           step.error = REFUSALS[action as 'decline']

@@ -4,6 +4,8 @@ import { request, type IncomingMessage } from 'node:http'
 export interface Client {
   /** Names of all tools, over all pages. */
   tools(): Promise<string[]>
+  /** How long a call takes that succeeds, in milliseconds. */
+  timed(tool: string, args: Record<string, unknown>): Promise<number>
   /** Calls `big`, checks that every byte came, and tells when. Times in milliseconds since the epoch, with fractions. */
   big(tool: string, args: { bytes: number; pieces?: number; delayMs?: number }): Promise<BigTimes>
 }
@@ -44,6 +46,12 @@ export async function openClient(url: string, era: Era, token?: string): Promise
         cursor = page.nextCursor
       } while (cursor !== undefined)
       return names
+    },
+    async timed(tool, args) {
+      const sentAt = clock()
+      const { result, lastAt } = await post(peer, 'tools/call', { name: tool, arguments: args })
+      if ((result as { isError?: boolean }).isError) throw new Error(`${tool}: ${JSON.stringify(result).slice(0, 300)}`)
+      return lastAt - sentAt
     },
     async big(tool, args) {
       const sentAt = clock()

@@ -312,7 +312,9 @@ function complaintOf(answer: Answer | Error, id: number): string | undefined {
     if (answer instanceof Error) throw answer
     const response = responseOf(answer)
     const text = response.result?.content?.[0]?.text
-    if (response.id === id && text === `text-${id}`) return undefined
+    // A composite tool gives an object.
+    const isRight = text === `text-${id}` || text === `{"text":"text-${id}"}`
+    if (response.id === id && isRight) return undefined
     return `asked ${id}, got ${JSON.stringify(response).slice(0, 300)}`
   } catch (error) {
     return (error as Error).message

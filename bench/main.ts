@@ -17,10 +17,11 @@ import { large } from './shapes/large.ts'
 import { list } from './shapes/list.ts'
 import { scale } from './shapes/scale.ts'
 import { startup } from './shapes/startup.ts'
+import { workflows } from './shapes/workflows.ts'
 import { SUBJECTS, gatewayMissing, type Subject } from './subjects.ts'
 import { judge, type Verdict } from './targets.ts'
 
-const SHAPES: readonly Shape[] = [call, large, list, idle, scale, startup, auth, growth]
+const SHAPES: readonly Shape[] = [call, large, list, idle, scale, startup, auth, workflows, growth]
 
 const FULL: Effort = { short: false, rounds: 5, runMs: 800, warmMs: 2_000, growthCalls: 100_000 }
 const SHORT: Effort = { short: true, rounds: 3, runMs: 500, warmMs: 1_000, growthCalls: 0 }

@@ -15,9 +15,9 @@ export interface Started {
 
 /**
  * Starts `node ...args` and waits for its announcement.
- * @throws with the end of its stderr when it exits or stays silent for 20 s.
+ * @throws with the end of its stderr when it exits or stays silent for so long.
  */
-export async function start(args: string[], pattern: RegExp): Promise<Started> {
+export async function start(args: string[], pattern: RegExp, silentMs = 20_000): Promise<Started> {
   const began = performance.now()
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   track(child)
@@ -26,7 +26,7 @@ export async function start(args: string[], pattern: RegExp): Promise<Started> {
   try {
     const line = await new Promise<string>((resolve, reject) => {
       const fail = (why: string) => reject(new Error(`${args.join(' ')}: ${why}\n${stderr}`))
-      const timer = setTimeout(() => fail('no announcement within 20 s'), 20_000)
+      const timer = setTimeout(() => fail(`no announcement within ${silentMs / 1000} s`), silentMs)
       child.once('exit', (code) => fail(`exited with ${code}`))
       child.once('error', (error) => fail(error.message))
       createInterface({ input: child.stdout }).on('line', (line) => {

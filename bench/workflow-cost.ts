@@ -18,6 +18,7 @@ import type { JsonObject } from '../src/model/json.ts'
 import type { AggregationSettings, WorkflowLimits } from '../src/model/settings.ts'
 import { DEFAULT_WORKFLOW_LIMITS } from '../src/model/settings.ts'
 import { compile } from '../src/workflow/compile/compile.ts'
+import type { Offer } from '../src/workflow/compile/world.ts'
 import type { Plan } from '../src/workflow/plan.ts'
 import { createEngine, type Engine } from '../src/workflow/run.ts'
 import { CLOCK, type Caller, type StepResult } from '../src/workflow/run/ports.ts'
@@ -43,6 +44,12 @@ const cpuUs = (): number => {
   return user + system
 }
 
+/** Of this thread alone: what a quiet machine would take. */
+function threadMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
 /** The store as the gateway makes it, with its own sealing, and what is to be done with it afterwards. */
 async function withStore<Value>(name: StoreName, work: (store: RunStore) => Promise<Value>): Promise<Value> {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-bench-runs-'))
@@ -56,11 +63,11 @@ async function withStore<Value>(name: StoreName, work: (store: RunStore) => Prom
   }
 }
 
-const ECHO = { shown: 'echo', inputSchema: schemasOf(1)[0]!.inputSchema }
+const ECHO: Offer = { shown: 'echo', inputSchema: { type: 'object', properties: { text: { type: 'string' } } } }
 
 function planOf(definition: AuthoredCompositeTool, limits: WorkflowLimits): Plan {
   const { plan, faults } = compile(definition, {
-    tool: () => ({ ...ECHO, inputSchema: { type: 'object', properties: { text: { type: 'string' } } } }),
+    tool: () => ECHO,
     tools: () => [ECHO.shown],
     workflow: () => undefined,
     workflows: () => [],
@@ -71,10 +78,10 @@ function planOf(definition: AuthoredCompositeTool, limits: WorkflowLimits): Plan
 }
 
 /** As much as a tool of common use says. */
-const answerTo = ({ text }: JsonObject): StepResult => {
-  const output = { text: String(text), more: 'x'.repeat(200) }
-  return { output, content: { text: String(text) } }
-}
+const answerTo = ({ text = null }: JsonObject): StepResult => ({
+  output: { text, more: 'x'.repeat(200) },
+  content: { text },
+})
 
 type Calling = (args: JsonObject) => Promise<StepResult>
 
@@ -142,7 +149,7 @@ async function stepCosts(rounds: number): Promise<WorkflowCosts> {
   for (const store of STORES) {
     for (const shape of SHAPES) {
       for (const together of AT_ONCE) {
-        costs[`${store}, ${shape}, ${together} at once`] = await withStore(store, (opened) =>
+        costs[`${store}, ${shape}, ${runsAtOnce(together)}`] = await withStore(store, (opened) =>
           stepCost(opened, shape, together, rounds),
         )
       }
@@ -150,6 +157,8 @@ async function stepCosts(rounds: number): Promise<WorkflowCosts> {
   }
   return costs
 }
+
+const runsAtOnce = (count: number): string => (count === 1 ? 'a run' : `${count} runs at once`)
 
 async function stepCost(store: RunStore, shape: WorkflowShape, together: number, rounds: number) {
   const definition = echoing(shape, STEPS)
@@ -196,7 +205,7 @@ async function waveCosts(rounds: number): Promise<WorkflowCosts> {
         }
         await engine.close()
       })
-      costs[`${name}, 100 steps of 100 ms, ${parallel} at once`] = { 'x slowest': ratios }
+      costs[`${name}, 100 steps of 100 ms, ${parallel} side by side`] = { 'x slowest': ratios }
     }
   }
   return costs
@@ -273,21 +282,21 @@ function checkCosts(rounds: number): WorkflowCosts {
   const composites = new Composites(definitions, DEFAULT_WORKFLOW_LIMITS)
   const schemas = schemasOf(TOOLS)
   const ms = (merged: Merged): number => {
-    const before = cpuUs()
+    const before = threadMs()
     const silent = { settings: AGGREGATION, configured: 20, approved: false, silent: [] }
     const catalogue = composites.joinTo(merged, toolsOf(merged, silent))
-    const after = cpuUs()
+    const after = threadMs()
     const offered = [...composites.of(catalogue).values()].filter(({ away }) => !away)
     if (offered.length !== DEFINITIONS) throw new Error(why(composites.of(catalogue).values()))
-    return (after - before) / 1000
+    return after - before
   }
   const [first, unchanged, changed]: number[][] = [[], [], []]
   first!.push(ms(catalogueOf(TOOLS, schemas)))
   for (let round = 0; round < rounds; round++) {
     // Backends have said nothing new, or have said everything anew.
-    unchanged!.push(ms(catalogueOf(TOOLS, schemas)))
+    const same = Array.from({ length: 20 }, () => ms(catalogueOf(TOOLS, schemas)))
+    unchanged!.push(same.reduce((sum, each) => sum + each, 0) / same.length)
     changed!.push(ms(catalogueOf(TOOLS, schemasOf(TOOLS))))
-    ms(catalogueOf(TOOLS, schemas))
   }
   const cell = `check ${DEFINITIONS} definitions, ${TOOLS.toLocaleString('en')} tools`
   return { [cell]: { 'first ms': first!, 'changed ms': changed!, 'unchanged ms': unchanged! } }

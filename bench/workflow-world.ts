@@ -34,6 +34,19 @@ export function echoing(shape: WorkflowShape, count: number, tool = 'echo'): Aut
   }
 }
 
+/** So many calls that take so long each: all at once, or in a loop, ten at once. */
+export function sleeping(shape: 'parallel' | 'loop', count: number, ms: number): AuthoredCompositeTool {
+  const call = { tool: 'big', arguments: { bytes: 1, delayMs: ms } }
+  const each = Array.from({ length: count }, (_, index) => index)
+  const step = { id: 'each', ...call }
+  const loop = { id: 'all', type: 'forEach' as const, collection: JSON.stringify(each), maxParallel: 10, step }
+  return {
+    name: `sleeping_${shape}`,
+    steps: shape === 'loop' ? [loop] : each.map((index) => ({ id: `s${index}`, ...call })),
+    output: { properties: { done: { type: 'boolean', value: true } } },
+  }
+}
+
 /** Some calls whose results nobody needs any more, and then a question. */
 export function asking(calls: number): AuthoredCompositeTool {
   const { parameters, steps } = echoing('parallel', calls)
@@ -51,7 +64,7 @@ export function catalogueOf(count: number, schemas: readonly ToolSchemas[]): Mer
     const name = toolName(index)
     const shown = name as ShownName
     const backend = `b${index % BACKENDS}` as BackendId
-    const route = { kind: 'backend', backend, native: name as string as NativeName } as const
+    const route = { kind: 'backend', backend, native: name as NativeName } as const
     const definition = { name, ...schemas[index % schemas.length] }
     tools.set(name, { shown, route, visibility: 'listed', definition })
   }
@@ -96,10 +109,15 @@ export function schemasOf(count: number): ToolSchemas[] {
 
 const toolName = (index: number): string => `b${index % BACKENDS}_tool_${index}`
 
-/** With conditions, a loop, a question and a made output: what authors write. `tools`: how many there are to call. */
+/**
+ * With conditions, a loop, a question and a made output: what authors write. No other has the same texts. `tools`: how
+ * many there are to call.
+ */
 export function authored(index: number, tools: number): AuthoredCompositeTool {
   // Even tools declare their output.
   const tool = (nth: number) => toolName((index * 14 + nth * 2) % tools)
+  const id = (name: string) => `${name}_${index}`
+  const [open, more, each, sure, tell] = [id('open'), id('more'), id('each'), id('sure'), id('tell')] as const
   return {
     name: `workflow_${index}`,
     description: `Number ${index}`,
@@ -109,9 +127,9 @@ export function authored(index: number, tools: number): AuthoredCompositeTool {
       required: ['title'],
     },
     steps: [
-      { id: 'open', tool: tool(0), arguments: { title: '{{ params.title }}', labels: ['new', '{{ params.title }}'] } },
+      { id: open, tool: tool(0), arguments: { title: '{{ params.title }}', labels: ['new', `${index}`] } },
       {
-        id: 'more',
+        id: more,
         tool: tool(1),
         condition: '{{ params.urgent }}',
         arguments: { title: 'Urgent: {{ upper params.title }}', priority: 'high', owner: { name: 'ops' } },
@@ -119,31 +137,39 @@ export function authored(index: number, tools: number): AuthoredCompositeTool {
         onError: { action: 'retry', retryCount: 2, retryDelay: '1s' },
       },
       {
-        id: 'each',
+        id: each,
         type: 'forEach',
-        collection: '{{ steps.open.output.items }}',
-        step: { id: 'one', tool: tool(2), arguments: { title: 'Item {{ forEach.item.id }}', limit: 5 } },
+        collection: `{{ steps.${open}.output.items }}`,
+        step: { id: id('one'), tool: tool(2), arguments: { title: 'Item {{ forEach.item.id }}', limit: 5 } },
       },
       {
-        id: 'sure',
+        id: sure,
         type: 'elicitation',
-        message: 'Announce {{ steps.open.output.url }}?',
+        message: `Announce {{ steps.${open}.output.url }}?`,
         schema: { type: 'object', properties: { channel: { type: 'string' } }, required: ['channel'] },
         onDecline: { action: 'continue' },
       },
       {
-        id: 'tell',
+        id: tell,
         tool: tool(3),
-        dependsOn: ['each'],
-        condition: '{{ eq steps.sure.output.action "accept" }}',
-        arguments: { title: '{{ steps.sure.output.content.channel }}', body: 'See {{ steps.open.output.url }}' },
+        dependsOn: [each],
+        condition: `{{ eq steps.${sure}.output.action "accept" }}`,
+        arguments: {
+          title: `{{ steps.${sure}.output.content.channel }}`,
+          body: `See {{ steps.${open}.output.url }} or {{ steps.${more}.output.url }}`,
+        },
       },
-      { id: 'close', tool: tool(4), dependsOn: ['tell'], arguments: { title: '{{ json steps.open.output }}' } },
+      {
+        id: id('close'),
+        tool: tool(4),
+        dependsOn: [tell],
+        arguments: { title: `{{ json steps.${open}.output }}` },
+      },
     ],
     output: {
       properties: {
-        url: { type: 'string', value: '{{ steps.open.output.url }}' },
-        urgent: { type: 'integer', value: '{{ steps.more.output.id }}', default: 0 },
+        url: { type: 'string', value: `{{ steps.${open}.output.url }}` },
+        urgent: { type: 'integer', value: `{{ steps.${more}.output.id }}`, default: 0 },
       },
       required: ['url'],
     },

@@ -54,7 +54,7 @@ export interface Flow {
 }
 
 /** The step of a workflow run that makes a call in its caller's name. */
-export interface StepOrigin {
+interface StepOrigin {
   /** Name of the composite tool. */
   workflow: string
   run: string

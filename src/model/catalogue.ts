@@ -4,7 +4,7 @@ import type { JsonObject } from './json.ts'
 /** Where an entry leads: to a backend, or, of a composite tool, to the workflow of that name. */
 export type Route = BackendRoute | { kind: 'workflow'; workflow: string }
 
-export interface BackendRoute {
+interface BackendRoute {
   kind: 'backend'
   backend: BackendId
   native: NativeName

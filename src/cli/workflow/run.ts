@@ -53,7 +53,7 @@ export async function runWorkflow(positionals: readonly string[], args: Args): P
 }
 
 /** A client that takes every question. */
-export const askable = profileOf({ elicitation: { form: {}, url: {} } }, LATEST_MODERN)
+const askable = profileOf({ elicitation: { form: {}, url: {} } }, LATEST_MODERN)
 
 export const contextOf = (principal: Principal, ask: Context['ask']): Context => ({
   ...GATEWAY_CALLER,

@@ -22,7 +22,7 @@ export interface Composite {
   readonly away?: Away
 }
 
-export interface Away {
+interface Away {
   readonly waiting: boolean
   readonly why: string
   /** For the operator: it may name tools that the caller does not see. */

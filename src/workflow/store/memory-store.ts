@@ -13,7 +13,7 @@ import {
   type StoredRun,
 } from './run-store.ts'
 
-/** While a run goes on its body is shared with whoever performs it; else it is text, which takes a fraction of the room. */
+/** While somebody performs a run its body is shared with them; else it is text, which takes a fraction of the room. */
 type Kept = ListedRun & Pick<StoredRun, 'definition'> & { readonly body?: RunBody | string }
 
 /** Characters of values of ended runs that are kept; of more, those that ended first go first. */
@@ -121,7 +121,7 @@ export function createMemoryStore(parse: (text: string) => JsonValue, mostEnded 
 }
 
 function pack(run: StoredRun): Kept {
-  if (run.status === 'running' || !run.body) return run
+  if (run.status === 'running' || run.lease || !run.body) return run
   return { ...run, body: JSON.stringify(run.body) }
 }
 

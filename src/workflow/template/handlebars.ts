@@ -4,6 +4,7 @@ import { refuse } from './fault.ts'
 import { type Hash, type Location, parseBlock, type ParserError, type PathWord, type Word } from './handlebars-ast.ts'
 import { HELPERS } from './helpers.ts'
 import { nearest } from '../../model/nearest.ts'
+import { plainPath } from './plain-path.ts'
 import type { Action } from './scan.ts'
 import type { Base, Expression, Key, LoopSlots } from './tree.ts'
 
@@ -264,6 +265,8 @@ function bracketsBefore(places: readonly number[], at: number): number {
 }
 
 function readWords(inner: string, innerAt: number): Words {
+  const plain = plainPath(inner, PREFIX.length)
+  if (plain) return { words: [plain], hash: undefined, params: [], source: { text: inner, places: [] } }
   const source = bracketed(inner)
   try {
     const { params, hash, program } = parseBlock(PREFIX + source.text + SUFFIX)

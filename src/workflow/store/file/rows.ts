@@ -29,7 +29,7 @@ export interface SealedRun {
 }
 
 /** Columns that change, the revision among them. Each that is named costs, and those of an index cost more. */
-export type Change = Partial<Row> & Pick<Row, 'revision'>
+export type Change = Partial<Pick<Row, Changing>> & Pick<Row, 'revision'>
 
 /** What the file is asked. `definition`: absent when it was written before. */
 export type Request =
@@ -50,32 +50,43 @@ export interface Answers {
   erase: undefined
 }
 
+type Changing = Exclude<keyof Row, 'id' | 'owner' | 'workflow' | 'definition' | 'created_at' | 'returns'>
+
+/** What a run has in the columns that change. */
+const CHANGING: { readonly [Name in Changing]: (run: StoredRun) => Row[Name] } = {
+  revision: (run) => run.revision,
+  status: (run) => run.status,
+  updated_at: (run) => run.updatedAt,
+  ended_at: (run) => run.endedAt ?? null,
+  open_until: (run) => run.openUntil ?? null,
+  holder: (run) => run.lease?.holder ?? null,
+  lease_until: (run) => run.lease?.until ?? null,
+  steps: (run) => (run.steps ? JSON.stringify(run.steps) : null),
+  failure: (run) => (run.failure ? JSON.stringify(run.failure) : null),
+}
+
+export const CHANGING_COLUMNS = Object.keys(CHANGING) as readonly Changing[]
+
 export function rowOf(run: StoredRun): Row {
+  const changing = Object.fromEntries(CHANGING_COLUMNS.map((name) => [name, CHANGING[name](run)]))
   return {
     id: run.id,
     owner: run.owner,
     workflow: run.workflow,
     definition: run.definition.hash,
-    revision: run.revision,
-    status: run.status,
     created_at: run.createdAt,
-    updated_at: run.updatedAt,
-    ended_at: run.endedAt ?? null,
-    open_until: run.openUntil ?? null,
-    holder: run.lease?.holder ?? null,
-    lease_until: run.lease?.until ?? null,
     returns: run.returns ? 1 : 0,
-    steps: run.steps ? JSON.stringify(run.steps) : null,
-    failure: run.failure ? JSON.stringify(run.failure) : null,
+    ...(changing as Pick<Row, Changing>),
   }
 }
 
 export function changeOf(before: StoredRun, after: StoredRun): Change {
-  const now = rowOf(after)
-  const earlier = rowOf(before)
-  const names = Object.keys(now) as (keyof Row)[]
-  const changed = names.filter((name) => now[name] !== earlier[name])
-  return { ...(Object.fromEntries(changed.map((name) => [name, now[name]])) as Partial<Row>), revision: now.revision }
+  const change: Record<string, Row[Changing]> = { revision: after.revision }
+  for (const name of CHANGING_COLUMNS) {
+    const value = CHANGING[name](after)
+    if (value !== CHANGING[name](before)) change[name] = value
+  }
+  return change as Change
 }
 
 export function runOf(row: Row): ListedRun {

@@ -34,12 +34,13 @@ CREATE INDEX run_owner ON run (owner, created_at);
 CREATE INDEX run_open ON run (owner) WHERE ended_at IS NULL;
 CREATE INDEX run_ended ON run (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX run_held ON run (holder) WHERE holder IS NOT NULL;
+-- In the order of writing, so that what many runs write together lies together.
 CREATE TABLE journal (
   run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE,
   revision INTEGER NOT NULL,
-  sealed BLOB NOT NULL,
-  PRIMARY KEY (run, revision)
-) STRICT, WITHOUT ROWID;
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX journal_run ON journal (run, revision);
 CREATE TABLE definition (hash TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
 PRAGMA application_id = ${APPLICATION};
 PRAGMA user_version = ${VERSION};

@@ -13,7 +13,7 @@ import { killQuietly, startCommandLine, type CommandLine } from '../support/comm
 import { startHttpBackend } from '../support/http-backend.ts'
 import { descendants, isAlive, waitFor } from '../support/processes.ts'
 import { legacyClient, modernClient, type RawClient } from '../support/raw-client.ts'
-import { ECHO_TOOL } from '../support/script.ts'
+import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
 import type { StdioOptions } from '../support/stdio-backend.ts'
 
 const STDIO_BACKEND = fileURLToPath(new URL('../support/stdio-backend.ts', import.meta.url))
@@ -30,14 +30,15 @@ interface Scene {
 async function serving(
   backends: (mark: string) => JsonObject[],
   play: (scene: Scene) => Promise<void>,
-  options: { args?: string[]; env?: Record<string, string>; port?: number } = {},
+  options: { args?: string[]; env?: Record<string, string>; port?: number; input?: JsonObject } = {},
 ): Promise<void> {
   const mark = `mark-${randomUUID()}`
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-'))
   const file = join(folder, 'vmcp.yaml')
   writeFileSync(file, JSON.stringify({ backends: backends(mark) }))
-  const { args = [], env = {}, port = 0 } = options
-  const line = startCommandLine(['serve', file, '--port', String(port), ...args], env)
+  const { args = [], env = {}, port = 0, input } = options
+  const text = input && `${JSON.stringify(input)}\n`
+  const line = startCommandLine(['serve', file, '--port', String(port), ...args], env, text)
   const marked = () => processesWith(mark).filter((pid) => pid !== line.pid)
   try {
     await play({ line, marked })
@@ -257,6 +258,21 @@ describe.concurrent('calls that run when the gateway is told to stop', () => {
       )
     },
   )
+
+  test('over stdio, a call that runs when the input ends is cut after ten seconds: exit 0', async () => {
+    const _meta = { [META.version]: MODERN, [META.capabilities]: {} }
+    const params = { name: 'slow', arguments: { steps: 6_000, delayMs: 10 }, _meta: { ..._meta, progressToken: 1 } }
+    await serving(
+      (mark) => [stdio('b', mark, { grandchild: true })],
+      async ({ line, marked }) => {
+        expect(await line.exited).toBe(0)
+        const last = line.stdout().trim().split('\n').at(-1) ?? ''
+        expect(JSON.parse(last)).toMatchObject({ id: 1, error: { message: 'the gateway is stopping' } })
+        expect(marked()).toEqual([])
+      },
+      { args: ['--transport', 'stdio'], input: { jsonrpc: '2.0', id: 1, method: 'tools/call', params } },
+    )
+  })
 })
 
 describe.concurrent('what processes get and say', () => {

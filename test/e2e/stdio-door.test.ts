@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { afterEach, describe, expect, test } from 'vitest'
@@ -15,6 +16,7 @@ import { startGateway } from '../support/gateway.ts'
 import { startHttpBackend, type HttpBackend } from '../support/http-backend.ts'
 import { descendants, isAlive, waitFor } from '../support/processes.ts'
 import { ECHO_TOOL, META, MODERN } from '../support/script.ts'
+import type { StdioOptions } from '../support/stdio-backend.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const STDIO_BACKEND = fileURLToPath(new URL('../support/stdio-backend.ts', import.meta.url))
@@ -24,8 +26,8 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close()
 })
 
-/** The command line of a gateway over a scripted HTTP backend `remote` and a noisy process `local`. */
-async function command(): Promise<{ args: string[]; remote: HttpBackend }> {
+/** The command line of a gateway over a scripted HTTP backend `remote` and a noisy process `local`, with a child. */
+async function command(local: StdioOptions = {}): Promise<{ args: string[]; remote: HttpBackend }> {
   const remote = await startHttpBackend({
     tools: [ECHO_TOOL],
     prompts: [{ name: 'greet' }],
@@ -37,7 +39,7 @@ async function command(): Promise<{ args: string[]; remote: HttpBackend }> {
   const folder = await mkdtemp(join(tmpdir(), 'vmcp-stdio-'))
   open.push(() => rm(folder, { recursive: true }))
   const file = join(folder, 'vmcp.yaml')
-  const noise = { banner: ['welcome', '{not json'], noise: 'busy', chatter: 'chatter', grandchild: true }
+  const noise = { banner: ['welcome', '{not json'], noise: 'busy', chatter: 'chatter', grandchild: true, ...local }
   const config = {
     backends: [
       { name: 'remote', url: remote.url },
@@ -137,15 +139,21 @@ interface Raw {
   /** The response with this id. */
   answer(id: JsonValue): Promise<JsonObject>
   end(): void
+  signal(signal: NodeJS.Signals): void
   exited: Promise<number | null>
   pid: number
 }
 
-async function raw(): Promise<Raw> {
-  const { args } = await command()
+async function raw(local?: StdioOptions): Promise<Raw> {
+  const { args } = await command(local)
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] })
   const pid = child.pid ?? 0
-  open.push(() => child.kill('SIGKILL'))
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  open.push(async () => {
+    child.stdin.end()
+    child.kill('SIGTERM')
+    await exited
+  })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
   const find = (id: JsonValue) =>
@@ -155,7 +163,8 @@ async function raw(): Promise<Raw> {
     lines,
     answer: (id) => waitFor(() => find(id)),
     end: () => child.stdin.end(),
-    exited: new Promise((resolve) => child.on('exit', resolve)),
+    signal: (signal) => void child.kill(signal),
+    exited,
     pid,
   }
 }
@@ -196,6 +205,46 @@ test('calls that run when the input ends are answered', async () => {
   door.end()
   expect(await door.exited).toBe(0)
   expect(await door.answer(2)).toMatchObject({ result: { content: [{ text: 'slept 1 times' }] } })
+})
+
+const SLOW = modern(1, 'tools/call', { name: 'local_slow', arguments: { steps: 1, delayMs: 60_000 } })
+
+describe('a client that closes our input and then sends SIGTERM leaves nobody behind', () => {
+  test.each([
+    ['a call hangs', {}],
+    ['a call hangs in a process that ends by force only', { stubborn: true }],
+    ['a process has not started to listen', { stubborn: true, slowStartMs: 60_000 }],
+  ] as const)('%s: exit 143', async (_, local) => {
+    const door = await raw(local)
+    await waitFor(() => descendants(door.pid).length >= 2)
+    // A call of a process that is still starting waits for it.
+    door.send(SLOW)
+    if (!('slowStartMs' in local)) {
+      door.send(modern(2, 'tools/call', { name: 'local_pid' }))
+      await door.answer(2)
+    }
+    const family = descendants(door.pid)
+    door.end()
+    await sleep(50)
+    door.signal('SIGTERM')
+    const began = performance.now()
+    expect(await door.exited).toBe(143)
+    // The official SDKs send SIGKILL two seconds after SIGTERM.
+    expect(performance.now() - began).toBeLessThan(1_800)
+    await waitFor(() => family.every((pid) => !isAlive(pid)), 100)
+  })
+
+  test('nothing runs: exit 0', async () => {
+    const door = await raw({ stubborn: true })
+    door.send(modern(1, 'tools/call', { name: 'local_pid' }))
+    await door.answer(1)
+    const family = descendants(door.pid)
+    door.end()
+    await sleep(50)
+    door.signal('SIGTERM')
+    expect(await door.exited).toBe(0)
+    await waitFor(() => family.every((pid) => !isAlive(pid)), 100)
+  })
 })
 
 test('a message that is too large is refused by its id; what runs and what comes after is served', async () => {

@@ -19,11 +19,14 @@ export interface CommandLine {
   end(): Promise<void>
 }
 
-export function startCommandLine(args: readonly string[], env: Record<string, string> = {}): CommandLine {
+/** `input`: all that it reads from standard input. */
+export function startCommandLine(args: readonly string[], env: Record<string, string> = {}, input = ''): CommandLine {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1', ...env },
   })
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

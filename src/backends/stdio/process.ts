@@ -21,6 +21,14 @@ export function killAllProcesses(): void {
   for (const server of running) server.signal('SIGKILL')
 }
 
+/** Ends every process group, those of processes that are being stopped included: SIGTERM, SIGKILL after `graceMs`. */
+export async function endAllProcesses(graceMs: number): Promise<void> {
+  const servers = [...running]
+  for (const server of servers) server.signal('SIGTERM')
+  await Promise.all(servers.map((server) => server.goneWithin(graceMs)))
+  killAllProcesses()
+}
+
 /**
  * A server process in a group of its own, so that what it starts (npx and uvx start the real server as a grandchild)
  * ends with it.
@@ -121,10 +129,10 @@ export class ServerProcess {
 
   async #end(): Promise<void> {
     this.#child.stdin?.end()
-    if (!(await this.#gone(STDIN_GRACE_MS))) {
+    if (!(await this.goneWithin(STDIN_GRACE_MS))) {
       this.signal('SIGTERM')
-      if (!(await this.#gone(TERM_GRACE_MS))) this.signal('SIGKILL')
-      await this.#gone(TERM_GRACE_MS)
+      if (!(await this.goneWithin(TERM_GRACE_MS))) this.signal('SIGKILL')
+      await this.goneWithin(TERM_GRACE_MS)
     }
     this.#child.stdout?.destroy()
     this.#child.stderr?.destroy()
@@ -133,7 +141,7 @@ export class ServerProcess {
   }
 
   /** Whether the whole group has ended within `ms`. */
-  async #gone(ms: number): Promise<boolean> {
+  async goneWithin(ms: number): Promise<boolean> {
     const until = Date.now() + ms
     for (let wait = 5; ; wait = Math.min(wait * 2, 50)) {
       if (!this.#groupAlive()) return true

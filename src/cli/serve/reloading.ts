@@ -75,6 +75,8 @@ export function reloading(options: Reloading): () => void {
   follow(options.files)
   process.on('SIGHUP', soon)
   return () => {
+    // By default it would end us while we are ending others.
+    process.on('SIGHUP', () => {})
     process.off('SIGHUP', soon)
     clearTimeout(timer)
     for (const watcher of watchers) watcher.close()

@@ -40,6 +40,8 @@ export class StdioDoor {
   readonly #work = new Set<Promise<void>>()
   /** Cancelled when the input is over, which ends subscriptions. */
   readonly #over = new Cancellation()
+  /** Resolves when the client has closed our input, or does not read our output any more. */
+  readonly left = new Promise<void>((resolve) => this.#over.onCancel(() => resolve()))
 
   constructor(gateway: Gateway, input: Readable, output: Writable) {
     this.#gateway = gateway

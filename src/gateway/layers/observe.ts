@@ -16,6 +16,7 @@ export class Tally {
   /** Whether they have all ended, `ms` from now at the latest. */
   async idleWithin(ms: number): Promise<boolean> {
     if (this.running === 0) return true
+    if (ms === 0) return false
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, ms)
       const waiting = this.#waiting

@@ -13,7 +13,7 @@ import { afterSignIn, outcomeOf } from './outcome.ts'
 import type { Parking } from './questions/parking.ts'
 import type { Resolver } from './catalogue/resolve.ts'
 import type { ToolCalls } from './tasks/tool-call.ts'
-import { callTool } from './tasks/tool-call.ts'
+import { callTool, toolReply } from './tasks/tool-call.ts'
 import { requestFor } from './upstream.ts'
 
 export interface BackendCallParts {
@@ -22,6 +22,8 @@ export interface BackendCallParts {
   links: LinkMemory
   toolCalls: ToolCalls
 }
+
+type Run = (request: UpstreamRequest) => Promise<Outcome>
 
 /** Calls an entry at its backend. Throws what `Backend.call` throws, as this caller may have it. */
 export async function callEntry(
@@ -33,8 +35,11 @@ export async function callEntry(
 ): Promise<Outcome> {
   if (isSignInTool(entry.definition)) return signIn(backend, context)
   const run = async (asked: UpstreamRequest): Promise<Outcome> => {
-    const reply = call.kind === 'tool' ? callTool(backend, entry, asked, toolCalls) : backend.call(asked)
-    const outcome = outcomeOf(await reply, context, backend.spec.id)
+    const reply =
+      call.kind === 'tool'
+        ? toolReply(backend, await callTool(backend, entry, asked, toolCalls), asked.caller, toolCalls)
+        : await backend.call(asked)
+    const outcome = outcomeOf(reply, context, backend.spec.id)
     if (outcome.kind === 'result') links.remember(context.owner, linksIn(outcome.value), backend.spec.id)
     return outcome
   }
@@ -62,19 +67,29 @@ async function signIn(backend: Backend, context: Context): Promise<Outcome> {
  * A modern client is asked by the answer to its request: a legacy backend's call waits for what it says. Whoever can be asked
  * in the middle is.
  */
-export async function callOrPark(
+export function callOrPark(
   backend: Backend,
   call: Call,
   context: Context,
   request: UpstreamRequest,
   parking: Parking,
-  run: (request: UpstreamRequest) => Promise<Outcome>,
+  run: Run,
 ): Promise<Outcome> {
   if (context.era === 'legacy' || context.ask) return run(request)
   // Known only when it is awake: another server may stand there by now.
-  if (!backend.reachable) await backend.wake(context.signal)
+  if (!backend.reachable) return callAwake(backend, call, context, request, parking, run)
   const parks = backend.servingEra('modern') === 'legacy' || parking.hasAsked(call, context)
   return parks ? parking.invoke(call, context, request, run) : run(request)
+}
+
+async function callAwake(
+  backend: Backend,
+  call: Call,
+  context: Context,
+  ...rest: [UpstreamRequest, Parking, Run]
+): Promise<Outcome> {
+  await backend.wake(context.signal)
+  return callOrPark(backend, call, context, ...rest)
 }
 
 /** Arguments that stand in headers too must say the same in both (2026-07-28, "Custom Headers from Tool Parameters"). */

@@ -44,26 +44,32 @@ export function dispatcher(parts: DispatchParts): Core {
       gate?.check(entry, call, caller)
       return backend.follow(caller, uri, listener)
     },
-    async invoke(call, context) {
+    invoke(call, context) {
       switch (call.kind) {
         case 'tool':
         case 'prompt':
         case 'resource':
-        case 'complete':
-          return invokeEntry(call, context)
+        case 'complete': {
+          const entry = resolver.now(call, context)
+          return entry ? take(entry, call, context) : invokeLate(call, context)
+        }
         default:
-          if (gate) checkBeyond(call)
-          try {
-            return await invokeBeyond(call, context, beyond)
-          } catch (error) {
-            throw errorFor(error, context)
-          }
+          return invokeFurther(call, context)
       }
     },
   }
 
-  async function invokeEntry(call: EntryCall, context: Context): Promise<Outcome> {
-    const entry = resolver.now(call, context) ?? (await late(call, context))
+  async function invokeFurther(call: Exclude<Call, EntryCall>, context: Context): Promise<Outcome> {
+    if (gate) checkBeyond(call)
+    try {
+      return await invokeBeyond(call, context, beyond)
+    } catch (error) {
+      throw errorFor(error, context)
+    }
+  }
+
+  async function invokeLate(call: EntryCall, context: Context): Promise<Outcome> {
+    const entry = await late(call, context)
     if (entry) return take(entry, call, context)
     if (call.kind === 'resource') return readUnlisted(call.uri, call, context)
     throw unknownEntry(call, context)
@@ -75,22 +81,29 @@ export function dispatcher(parts: DispatchParts): Core {
     return resolver.late(call, context, context.signal, mightHave)
   }
 
-  async function take(entry: Entry, call: EntryCall, context: Context): Promise<Outcome> {
+  function take(entry: Entry, call: EntryCall, context: Context): Promise<Outcome> {
     const { route } = entry
     switch (route.kind) {
       case 'backend': {
         const backend = backends.get(route.backend)
-        if (!backend) throw unknownEntry(call, context)
-        gate?.check(entry, call, context)
+        if (!backend) return Promise.reject(unknownEntry(call, context))
+        try {
+          gate?.check(entry, call, context)
+        } catch (error) {
+          return Promise.reject(error)
+        }
         return callEntry(backend, entry as BackendEntry, call, context, parts)
       }
-      case 'workflow': {
-        // Workflows run each other as steps of a kind of their own.
-        if (call.kind !== 'tool' || context.step) throw unknownEntry(call, context)
-        gate?.check(entry, call, context)
-        return callComposite(await compositeOf(route.workflow, call, context), call, context, parts.composites)
-      }
+      case 'workflow':
+        return takeComposite(entry, route.workflow, call, context)
     }
+  }
+
+  async function takeComposite(entry: Entry, workflow: string, call: EntryCall, context: Context): Promise<Outcome> {
+    // Workflows run each other as steps of a kind of their own.
+    if (call.kind !== 'tool' || context.step) throw unknownEntry(call, context)
+    gate?.check(entry, call, context)
+    return callComposite(await compositeOf(workflow, call, context), call, context, parts.composites)
   }
 
   /**

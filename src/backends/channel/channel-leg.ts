@@ -70,7 +70,8 @@ export class ChannelLeg implements Leg {
 
   async request(request: UpstreamRequest): Promise<Reply> {
     const { era } = this
-    if (era === 'legacy') await this.#logLevel.raise(request, this)
+    const raised = era === 'legacy' ? this.#logLevel.raise(request, this) : undefined
+    if (raised) await raised
     const { identity } = this.#context
     const message = await this.#channel.request({
       method: request.method,

@@ -90,7 +90,8 @@ export class LegacyHttpLeg implements Leg {
     if (this.#lost) throw new SessionLost()
     const id = upstreamId()
     const { method, signal } = request
-    await this.#logLevel.raise(request, this)
+    const raised = this.#logLevel.raise(request, this)
+    if (raised) await raised
     const params = legacyParams(request.params, request.patch, request.progress ? id : undefined)
     const running: Running = { id, scope: request, exchange: undefined, previous: undefined, next: undefined }
     this.#running.add(running)

@@ -7,7 +7,7 @@ import type { Principal } from '../../model/principal.ts'
 import type { HttpAnswer, ExchangeOptions } from './exchange.ts'
 import { Exchange } from './exchange.ts'
 import { HttpRefusal, challengeIn } from './refusal.ts'
-import { showing } from './showing.ts'
+import { isRefusal, showing, type Refused } from './showing.ts'
 
 /** Connections to one backend at once; requests beyond wait their turn. */
 const MAX_CONNECTIONS = 1024
@@ -73,7 +73,8 @@ export class HttpWire {
    * when the backend has refused those. Throws what `Credential.headers` and `Credential.refused` throw.
    */
   as(principal: Principal, send: (shown: readonly string[]) => Promise<HttpAnswer>): Promise<HttpAnswer> {
-    return this.#credential ? showing(this.#credential, principal, send, refusalIn) : send(NOTHING)
+    const credential = this.#credential
+    return credential ? showing({ credential, principal, send, refusalOf: refusalIn }) : send(NOTHING)
   }
 
   /** What is shown, and the headers that a caller's request brings along; those of the configuration win. */
@@ -134,8 +135,9 @@ export class HttpWire {
         throw error
       }
     }
-    const asked = this.#credential
-      ? await showing(this.#credential, principal, openWith, turnedAway)
+    const credential = this.#credential
+    const asked = credential
+      ? await showing({ credential, principal, send: openWith, refusalOf: turnedAway })
       : await openWith(NOTHING)
     if ('refusal' in asked) throw asked.refusal
     return asked.value
@@ -177,12 +179,15 @@ export class HttpWire {
   }
 }
 
-function turnedAway(end: { value: unknown } | { refusal: HttpRefusal }) {
-  return 'refusal' in end ? { status: end.refusal.status, challenge: end.refusal.upstreamChallenge } : undefined
+function turnedAway(end: { value: unknown } | { refusal: HttpRefusal }): Refused | undefined {
+  if (!('refusal' in end)) return undefined
+  const { status, upstreamChallenge: challenge } = end.refusal
+  return isRefusal(status) ? { status, challenge } : undefined
 }
 
-function refusalIn(answer: HttpAnswer): { status: number; challenge: string | undefined } | undefined {
-  return answer.kind === 'stream' ? undefined : { status: answer.status, challenge: challengeIn(answer.headers) }
+function refusalIn(answer: HttpAnswer): Refused | undefined {
+  if (answer.kind === 'stream' || !isRefusal(answer.status)) return undefined
+  return { status: answer.status, challenge: challengeIn(answer.headers) }
 }
 
 /** A malformed url is not repeated: nobody can tell which part of it is a secret. */

@@ -10,11 +10,11 @@ import { ownRequest } from '../leg.ts'
 export class UpstreamLogLevel {
   #told: string | undefined
 
-  /** Before a request whose caller wants more than the server has been told to write. */
-  async raise({ caller: { logLevel }, signal }: UpstreamRequest, leg: Leg): Promise<void> {
-    if (logLevel === undefined || logLevel === this.#told) return
-    if (this.#told !== undefined && passes(logLevel, this.#told)) return
-    await this.tell(logLevel, leg, signal)
+  /** Before a request whose caller wants more than the server has been told to write. `undefined`: this one does not. */
+  raise({ caller: { logLevel }, signal }: UpstreamRequest, leg: Leg): Promise<void> | undefined {
+    if (logLevel === undefined || logLevel === this.#told) return undefined
+    if (this.#told !== undefined && passes(logLevel, this.#told)) return undefined
+    return this.tell(logLevel, leg, signal)
   }
 
   async tell(level: string, leg: Leg, signal: Cancellation): Promise<void> {

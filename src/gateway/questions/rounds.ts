@@ -10,26 +10,26 @@ import { checkQuestion } from '../../protocol/capabilities.ts'
 const MAX_ROUNDS = 10
 
 /**
- * Invokes for a caller that is asked with real requests: what the call needs from the user is asked on the caller's
- * stream, and the call repeated with the answers, 10 times at most. Throws `BACKEND_PROTOCOL` when it never ends.
+ * Goes on with a call for a caller that is asked with real requests: what the call needs from the user is asked on the
+ * caller's stream, and the call repeated with the answers, 10 times at most. Throws `BACKEND_PROTOCOL` when it never ends.
  */
-export async function invokeAsking(
+export async function askAndRepeat(
   core: Core,
   call: Call,
   context: Context,
+  needed: Outcome & { kind: 'needs-input' },
 ): Promise<Exclude<Outcome, { kind: 'needs-input' }>> {
-  let asked = call
-  for (let round = 0; ; round++) {
-    const outcome = await core.invoke(asked, context)
-    if (outcome.kind !== 'needs-input') return outcome
-    if (round === MAX_ROUNDS)
-      throw new GatewayError('BACKEND_PROTOCOL', `the backend asked ${MAX_ROUNDS} times without an end`)
-    const { inputRequests, requestState } = outcome.value
+  let { value } = needed
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const { inputRequests, requestState } = value
     const params: JsonObject = { ...call.params }
     if (inputRequests !== undefined) params['inputResponses'] = await answersTo(inputRequests, context)
     if (requestState !== undefined) params['requestState'] = requestState
-    asked = { ...call, params }
+    const outcome = await core.invoke({ ...call, params }, context)
+    if (outcome.kind !== 'needs-input') return outcome
+    value = outcome.value
   }
+  throw new GatewayError('BACKEND_PROTOCOL', `the backend asked ${MAX_ROUNDS} times without an end`)
 }
 
 async function answersTo(inputRequests: unknown, context: Context): Promise<JsonObject> {

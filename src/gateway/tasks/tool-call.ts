@@ -23,23 +23,12 @@ export interface ToolCalls {
 
 /**
  * Calls a tool that may become a task: because a legacy client asks for one (2025-11-25), because the tool knows no other
- * way, or because a modern server decides so (the tasks extension). Tasks are not carried from one era into the other.
+ * way, or because a modern server decides so (the tasks extension): `toolReply` reads its answer. Tasks are not carried
+ * from one era into the other. May throw at once.
  */
-export async function callTool(
+export function callTool(
   backend: Backend,
   { definition }: Entry,
-  request: UpstreamRequest,
-  { ids, ttlMs }: ToolCalls,
-): Promise<Reply> {
-  const { caller } = request
-  const reply = await callInEra(backend, definition, request, { ids, ttlMs })
-  const isTask = reply.kind === 'result' && reply.era === 'modern' && reply.value['resultType'] === 'task'
-  return isTask ? handle(backend, reply.value, caller, ids) : reply
-}
-
-function callInEra(
-  backend: Backend,
-  definition: JsonObject,
   request: UpstreamRequest,
   { ids, ttlMs }: ToolCalls,
 ): Promise<Reply> {
@@ -62,6 +51,12 @@ export function asksForTask({ task }: JsonObject, { era, revision }: Caller): bo
 /** The tool is none that becomes a task (2025-11-25, tasks, "Tool-Level Negotiation"). */
 export function notAsTask(): GatewayError {
   return new GatewayError('METHOD_UNKNOWN', `${methodNotFound('tools/call').message} as a task of this tool`)
+}
+
+/** The answer to such a call, as this caller is shown it. Throws `BACKEND_PROTOCOL` for a task that it cannot know. */
+export function toolReply(backend: Backend, reply: Reply, caller: Caller, { ids }: ToolCalls): Reply {
+  const isTask = reply.kind === 'result' && reply.era === 'modern' && reply.value['resultType'] === 'task'
+  return isTask ? handle(backend, reply.value, caller, ids) : reply
 }
 
 function needsTask({ execution }: JsonObject): boolean {

@@ -11,7 +11,7 @@ import { methodNotFound } from '../../../protocol/jsonrpc.ts'
 import { CORE_TASKS_SINCE, SUPPORTED_MODERN, isBefore } from '../../../protocol/revisions.ts'
 import { modernResult, questionsResult, withoutHop } from '../../../protocol/translate.ts'
 import type { Gateway } from '../../gateway.ts'
-import { invokeAsking } from '../../questions/rounds.ts'
+import { askAndRepeat } from '../../questions/rounds.ts'
 import { lowerResult } from '../../../protocol/downgrade.ts'
 import { LOG_LEVELS, isLogLevel } from '../../../protocol/log-level.ts'
 import type { LegacyClient } from '../legacy/legacy-client.ts'
@@ -176,7 +176,10 @@ function list(kind: ListKind): OwnMethod {
 
 async function invoke(gateway: Gateway, method: string, call: Call, context: Context): Promise<Answer> {
   const { core, identity } = gateway
-  const outcome = context.era === 'modern' ? await core.invoke(call, context) : await invokeAsking(core, call, context)
+  let outcome = await core.invoke(call, context)
+  if (outcome.kind === 'needs-input' && context.era === 'legacy') {
+    outcome = await askAndRepeat(core, call, context, outcome)
+  }
   switch (outcome.kind) {
     case 'stream':
       return outcome

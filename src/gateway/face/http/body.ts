@@ -11,9 +11,9 @@ export interface Budget {
  * The whole body as text, read once. Throws `BODY_TOO_LARGE`; the rest of such a body is then discarded, so that the
  * client can read the answer, and the server's request timeout bounds how long that goes on.
  */
-export async function readBody(req: IncomingMessage, limit: number, budget?: Budget): Promise<string> {
+export function readBody(req: IncomingMessage, limit: number, budget?: Budget): Promise<string> {
   const announced = Number(req.headers['content-length'])
-  if (announced > limit) throw tooLarge(req, limit)
+  if (announced > limit) return Promise.reject(tooLarge(req, limit))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0

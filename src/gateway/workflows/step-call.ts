@@ -6,7 +6,7 @@ import type { Principal } from '../../model/principal.ts'
 import { canBeAsked, withoutTasks } from '../../protocol/capabilities.ts'
 import { type StepCall, StepError, type StepResult } from '../../workflow/run/ports.ts'
 import { stepResult } from '../../workflow/run/result.ts'
-import { invokeAsking } from '../questions/rounds.ts'
+import { askAndRepeat } from '../questions/rounds.ts'
 
 /** Stays the same for all attempts of one step, so that a server can tell a repetition from a second wish. */
 const IDEMPOTENCY_KEY = 'vmcp/idempotencyKey'
@@ -22,7 +22,8 @@ export async function callStep(core: Core, step: StepCall<Context>, signal: Canc
   const params = { name: step.tool, arguments: step.arguments, _meta }
   const call: Call = { kind: 'tool', name: step.tool, params }
   try {
-    const outcome = await invokeAsking(core, call, context)
+    const first = await core.invoke(call, context)
+    const outcome = first.kind === 'needs-input' ? await askAndRepeat(core, call, context, first) : first
     if (outcome.kind === 'result') return stepResult(outcome.value)
     outcome.stream.abort(new Error('nobody asked for a stream'))
     throw new StepError('error', 'the tool answered with a stream that nobody asked for')

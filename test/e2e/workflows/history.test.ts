@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startGateway } from '../../support/gateway.ts'
 import { openSession } from '../../matrix/peers/raw.ts'
 
-const steps = [{ id: 'ask', type: 'elicitation', message: 'Go?', onDecline: { action: 'continue' } }]
+const steps = [{ id: 'ask', type: 'elicitation', message: 'Go?' }]
 const CONFIG = {
   backends: [],
   compositeTools: [

@@ -17,7 +17,7 @@ const FLOORS: Record<string, { rooms: string[]; types?: string[]; packages: stri
     packages: ['jose', 'oauth4webapi', '@cedar-policy/cedar-wasm', 'node:https'],
   },
   workflow: {
-    rooms: ['model', 'telemetry'],
+    rooms: ['model'],
     types: ['config'],
     packages: ['@handlebars/parser', 'ajv', 'node:sqlite'],
   },

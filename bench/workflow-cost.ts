@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthoredCompositeTool } from '../src/config/schema/composite.ts'
 import { Composites } from '../src/gateway/workflows/composites.ts'
 import { toolsOf } from '../src/gateway/workflows/offers.ts'
-import { runStore } from '../src/gateway/workflows/store.ts'
+import { chooseStore } from '../src/gateway/workflows/choose-store.ts'
 import { Cancellation } from '../src/model/cancellation.ts'
 import type { Merged } from '../src/model/catalogue.ts'
 import type { JsonObject } from '../src/model/json.ts'
@@ -20,8 +20,9 @@ import { DEFAULT_WORKFLOW_LIMITS } from '../src/model/settings.ts'
 import { compile } from '../src/workflow/compile/compile.ts'
 import type { Offer } from '../src/workflow/compile/world.ts'
 import type { Plan } from '../src/workflow/plan.ts'
-import { createEngine, type Engine } from '../src/workflow/run.ts'
-import { CLOCK, type Caller, type StepResult } from '../src/workflow/run/ports.ts'
+import { createEngine, type Engine } from '../src/workflow/run/engine.ts'
+import { CLOCK, type RunCaller, type StepResult } from '../src/workflow/run/ports.ts'
+import { lazyStore } from '../src/workflow/store/lazy-store.ts'
 import type { RunStore } from '../src/workflow/store/run-store.ts'
 import { asking, authored, catalogueOf, echoing, schemasOf, type WorkflowShape } from './workflow-world.ts'
 
@@ -54,7 +55,8 @@ function threadMs(): number {
 async function withStore<Value>(name: StoreName, work: (store: RunStore) => Promise<Value>): Promise<Value> {
   const folder = mkdtempSync(join(tmpdir(), 'vmcp-bench-runs-'))
   const keys = [{ id: 'bench', key: Buffer.alloc(32, 7) }]
-  const store = runStore({ storage: { provider: name, path: folder }, stateFolder: undefined, keys: () => keys })
+  const place = { storage: { provider: name, path: folder }, stateFolder: undefined }
+  const store = lazyStore({ open: () => chooseStore(place, () => keys), mayHoldRuns: () => true })
   try {
     return await work(store)
   } finally {
@@ -105,13 +107,12 @@ function engineOf(plan: Plan, store: RunStore, call: Calling): Engine<undefined>
   })
 }
 
-const caller = (ask?: Caller<undefined>['ask']): Caller<undefined> => ({
+const caller = (ask?: RunCaller<undefined>['ask']): RunCaller<undefined> => ({
   context: undefined,
   signal: new Cancellation(),
   takes: () => true,
   ...(ask && { ask }),
   returns: false,
-  depth: 0,
 })
 
 let runs = 0
@@ -284,10 +285,10 @@ function checkCosts(rounds: number): WorkflowCosts {
   const ms = (merged: Merged): number => {
     const before = threadMs()
     const silent = { settings: AGGREGATION, configured: 20, approved: false, silent: [] }
-    const catalogue = composites.joinTo(merged, toolsOf(merged, silent))
+    const joined = composites.joinTo(merged, toolsOf(merged, silent)).composites
     const after = threadMs()
-    const offered = [...composites.of(catalogue).values()].filter(({ away }) => !away)
-    if (offered.length !== DEFINITIONS) throw new Error(why(composites.of(catalogue).values()))
+    for (const { workflow, status } of joined.values())
+      if (status.kind !== 'ready') throw new Error(`${workflow}: ${status.why}`)
     return after - before
   }
   const [first, unchanged, changed]: number[][] = [[], [], []]
@@ -300,11 +301,6 @@ function checkCosts(rounds: number): WorkflowCosts {
   }
   const cell = `check ${DEFINITIONS} definitions, ${TOOLS.toLocaleString('en')} tools`
   return { [cell]: { 'first ms': first!, 'changed ms': changed!, 'unchanged ms': unchanged! } }
-}
-
-function why(composites: Iterable<{ workflow: string; away?: { why: string } }>): string {
-  const gone = [...composites].find(({ away }) => away)
-  return `${gone?.workflow}: ${gone?.away?.why}`
 }
 
 const PARTS = {

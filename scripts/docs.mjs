@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 import { PAGE, protocolPage } from '../test/matrix/page.ts'
-import { TEMPLATES_PAGE, templatesPage } from '../test/unit/workflow/templates-page.ts'
+import { TEMPLATES_PAGE, templatesPage } from './templates-page.ts'
 
 const PAGES = { [PAGE]: protocolPage, [TEMPLATES_PAGE]: templatesPage }
 

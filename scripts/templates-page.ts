@@ -1,4 +1,4 @@
-import { HELPERS, MANY } from '../../../src/workflow/template/helpers.ts'
+import { HELPERS, MANY } from '../src/workflow/template/helpers.ts'
 
 /** Where the page stands in the repository. */
 export const TEMPLATES_PAGE = 'docs/reference/templates.md'

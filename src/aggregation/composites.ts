@@ -10,7 +10,7 @@ export interface CompositeOffer {
   /** As clients see it, but for its name. */
   definition: JsonObject
   /** False: it cannot be called now, and a call says why. */
-  offered: boolean
+  ready: boolean
 }
 
 /**
@@ -39,13 +39,13 @@ export function withComposites(
 ): Catalogue {
   if (offers.length === 0) return merged
   const tools = new Map<string, Entry>(merged.tools)
-  for (const { workflow, definition, offered } of offers) {
+  for (const { workflow, definition, ready } of offers) {
     const shown = names.get(workflow)
     if (shown === undefined) continue
     tools.set(shown, {
       shown,
       route: { kind: 'workflow', workflow },
-      visibility: offered ? 'listed' : 'unreachable',
+      visibility: ready ? 'listed' : 'unreachable',
       definition: { ...definition, name: shown },
     })
   }

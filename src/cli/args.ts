@@ -10,6 +10,11 @@ export interface Flag {
   help: string
 }
 
+export const JSON_FLAG = { json: { type: 'boolean', help: 'print the result as JSON' } } as const satisfies Record<
+  string,
+  Flag
+>
+
 export interface Command {
   name: string
   /** What follows the name in the usage line. */
@@ -19,11 +24,17 @@ export interface Command {
   examples: readonly string[]
   /** Sentences below the flags. */
   notes?: readonly string[]
+  /** What it can do: commands of their own, named `COMMAND VERB`. */
+  verbs?: readonly Command[]
   run: (args: Args) => Promise<number>
 }
 
 export interface Args {
-  positionals: string[]
+  /** Whose they are, for hints at its help. */
+  command: string
+  positionals: readonly string[]
+  /** Names of the flags that were given. */
+  flags: readonly string[]
   text: (flag: string) => string | undefined
   on: (flag: string) => boolean
 }
@@ -37,7 +48,9 @@ export function parseCommand(command: Command, argv: readonly string[]): Args {
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
     return {
+      command: command.name,
       positionals,
+      flags: Object.keys(values),
       text: (flag) => (typeof values[flag] === 'string' ? values[flag] : undefined),
       on: (flag) => values[flag] === true,
     }
@@ -47,16 +60,23 @@ export function parseCommand(command: Command, argv: readonly string[]): Args {
   }
 }
 
+/** Of a verb: what follows the name of its command. */
+export const wordOf = ({ name }: Command): string => name.slice(name.lastIndexOf(' ') + 1)
+
 export function helpOf(command: Command): string {
+  const verbs = (command.verbs ?? []).map((verb) => [`  ${wordOf(verb)}`, verb.summary] as const)
   const rows = Object.entries(command.flags).map(([name, flag]) => {
     const short = flag.short === undefined ? '' : `-${flag.short}, `
     return [`  ${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}`, flag.help] as const
   })
-  const width = Math.max(0, ...rows.map(([left]) => left.length)) + 2
+  const width = Math.max(0, ...[...verbs, ...rows].map(([left]) => left.length)) + 2
+  const lines = (title: string, pairs: readonly (readonly [string, string])[]): string[] =>
+    pairs.length === 0 ? [] : [title, ...pairs.map(([left, help]) => left.padEnd(width) + help), '']
   return [
     `${command.summary}\n`,
     `Usage: vmcp ${command.name} ${command.usage}\n`,
-    ...(rows.length > 0 ? ['Options:', ...rows.map(([left, help]) => left.padEnd(width) + help), ''] : []),
+    ...lines(`Verbs (vmcp ${command.name} VERB --help shows options and examples of one):`, verbs),
+    ...lines('Options:', rows),
     ...(command.notes && command.notes.length > 0 ? [...command.notes, ''] : []),
     'Examples:',
     ...command.examples.map((example) => `  ${example}`),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { PolicyFault } from '../auth/policy/fault.ts'
 import type { PolicySet } from '../auth/policy/set.ts'
 import type { Fault } from '../config/faults.ts'
@@ -42,6 +42,13 @@ export function sourceOf(args: Args, files: readonly string[] = args.positionals
     )
   }
   return { inputs, group: args.text('group'), recursive: args.on('recursive') }
+}
+
+/** Arguments that are existing paths are files; the first other one, and what follows it, are not. */
+export function filesFirst(positionals: readonly string[]): { files: string[]; rest: string[] } {
+  const first = positionals.findIndex((argument) => argument === '-' || !existsSync(argument))
+  if (first === -1) return { files: [...positionals], rest: [] }
+  return { files: positionals.slice(0, first), rest: positionals.slice(first) }
 }
 
 /** A configuration with everything that was found wrong in it, in its policies too. */

@@ -18,11 +18,11 @@ export interface Frozen {
 }
 
 /** `undefined`: the command is held to none. Exits with 3 when there should be one and it cannot be used. */
-export function frozenBy(args: Args, source: Source, command: string): Frozen | undefined {
+export function frozenBy(args: Args, source: Source): Frozen | undefined {
   const named = args.text('lock')
   if (!args.on('frozen')) {
     if (named === undefined) return undefined
-    throw usageError('--lock has no effect without --frozen', command)
+    throw usageError('--lock has no effect without --frozen', args.command)
   }
   const file = named === undefined ? lockBeside(source) : resolve(named)
   return { file, lock: readFrozen(file) }

@@ -1,25 +1,34 @@
 import type { Fault } from '../config/faults.ts'
 import { formatFault } from '../config/format.ts'
-import { paintFor, print } from './terminal.ts'
+import type { Args } from './args.ts'
+import { EXIT } from './exit.ts'
+import { count, type Paint, paintFor, print, printJson } from './terminal.ts'
 
-/** Prints faults as contract 2 has them, lines for people or a JSON list. Returns how many are errors. */
-export function printFaults(faults: readonly Fault[], asJson: boolean): number {
-  if (asJson) {
-    const rows = faults.map(({ file, line, column, path, message, hint, severity }) => ({
-      file,
-      line,
-      column,
-      path,
-      message,
-      ...(hint !== undefined && { hint }),
-      severity,
-    }))
-    print(JSON.stringify(rows, null, 2))
-  } else {
-    const paint = paintFor(process.stdout)
-    for (const fault of faults) {
-      print(fault.severity === 'error' ? formatFault(fault) : `${paint.warn('warning')} ${formatFault(fault)}`)
-    }
+/**
+ * Prints faults as contract 2 has them, lines for people or a JSON list; for people also what `fine` says when none is an
+ * error. Returns the exit code.
+ */
+export function reportFaults(args: Args, faults: readonly Fault[], fine: (paint: Paint) => string): number {
+  const errors = faults.filter(({ severity }) => severity === 'error').length
+  const code = errors > 0 ? EXIT.config : EXIT.ok
+  if (args.on('json')) {
+    printJson(faults.map(rowOf))
+    return code
   }
-  return faults.filter(({ severity }) => severity === 'error').length
+  const paint = paintFor(process.stdout)
+  for (const fault of faults) {
+    print(fault.severity === 'error' ? formatFault(fault) : `${paint.warn('warning')} ${formatFault(fault)}`)
+  }
+  print(errors > 0 ? paint.bad(count(errors, 'error')) : fine(paint))
+  return code
 }
+
+const rowOf = ({ file, line, column, path, message, hint, severity }: Fault) => ({
+  file,
+  line,
+  column,
+  path,
+  message,
+  ...(hint !== undefined && { hint }),
+  severity,
+})

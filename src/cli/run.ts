@@ -15,6 +15,7 @@ import { GatewayError } from '../model/errors.ts'
 import { CliError, EXIT, usageError } from './exit.ts'
 import { identity } from '../gateway/identity.ts'
 import { outliveReaders, print, printError } from './terminal.ts'
+import { verbIn } from './verbs.ts'
 
 const COMMANDS: readonly Command[] = [
   serveCommand,
@@ -51,7 +52,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const [first, ...rest] = argv
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
     const command = COMMANDS.find(({ name }) => first === 'help' && name === rest[0])
-    print(command ? helpOf(command) : overview())
+    print(command ? helpOf(verbIn(command, rest.slice(1)) ?? command) : overview())
     return EXIT.ok
   }
   if (first === '--version' || first === '-v') {
@@ -63,7 +64,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     throw usageError(`unknown command "${first}" (commands: ${COMMANDS.map(({ name }) => name).join(', ')})`)
   const options = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : undefined)
   if (options.includes('--help') || options.includes('-h')) {
-    print(helpOf(command))
+    print(helpOf(verbIn(command, options) ?? command))
     return EXIT.ok
   }
   if (options.includes('--version')) {

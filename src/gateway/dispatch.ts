@@ -14,7 +14,7 @@ import type { CatalogueKeeper } from './catalogue/keeper.ts'
 import type { PolicyGate } from './policy/gate.ts'
 import { callComposite, type CompositeCallParts } from './workflows/call-composite.ts'
 import { unknownEntry } from './catalogue/resolve.ts'
-import type { Composite } from './workflows/composites.ts'
+import type { Composite } from './workflows/compiled-composites.ts'
 
 export interface DispatchParts extends BackendCallParts {
   keeper: CatalogueKeeper
@@ -113,10 +113,11 @@ export function dispatcher(parts: DispatchParts): Core {
   async function compositeOf(workflow: string, call: EntryCall, context: Context): Promise<Composite> {
     const now = (): Composite | undefined => keeper.composite(workflow, context)
     const goesOn = call.params['requestState'] !== undefined
-    if (now()?.away) await keeper.forList(context)
-    const away = now()
-    if (away?.away && !goesOn && (await resolver.enter(away.compiled.needs, context, context.signal))) {
-      await keeper.forList(context)
+    if (now()?.status.kind !== 'ready') await keeper.forList(context)
+    const listed = now()
+    if (listed && listed.status.kind !== 'ready' && !goesOn) {
+      const { needs } = listed.compiled
+      if (await resolver.enter(needs, context, context.signal)) await keeper.forList(context)
     }
     const composite = now()
     if (!composite) throw unknownEntry(call, context)

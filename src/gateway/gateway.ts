@@ -9,10 +9,12 @@ import type { ClientPort, Core } from '../model/call.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { OwnerKey } from '../model/ids.ts'
 import type { JsonObject } from '../model/json.ts'
-import type { SealingKey } from '../model/settings.ts'
+import type { SealingKey, WorkflowSettings } from '../model/settings.ts'
 import { Sealer } from '../protocol/sealed.ts'
 import type { Identity } from '../protocol/translate.ts'
 import type { Telemetry } from '../telemetry/events.ts'
+import { lazyStore } from '../workflow/store/lazy-store.ts'
+import type { RunStore } from '../workflow/store/run-store.ts'
 import { Follows } from './follows.ts'
 import { Generation } from './generation.ts'
 import type { Seen, Watcher } from './announce.ts'
@@ -25,10 +27,10 @@ import { Parking } from './questions/parking.ts'
 import { sealingKeysOf } from './sealing-keys.ts'
 import { TaskIds } from './tasks/task-ids.ts'
 import { TaskWatches } from './tasks/watches.ts'
-import { RunTasks } from './workflows/run-tasks.ts'
-import { RunWatches } from './workflows/run-watches.ts'
+import { RunTasks } from './tasks/runs/run-tasks.ts'
+import { RunWatches } from './tasks/runs/run-watches.ts'
 import { Runs } from './workflows/runs.ts'
-import { runStore } from './workflows/store.ts'
+import { chooseStore, mayHoldRuns } from './workflows/choose-store.ts'
 
 /** How long calls of an old generation may go on after a reload. */
 const RETIRE_GRACE_MS = 60_000
@@ -51,6 +53,8 @@ export class Gateway {
   readonly startedAt = Date.now()
   /** What doors call. It follows the current generation. */
   readonly core: Core
+  /** Of composite tools. */
+  readonly runs: Runs
   readonly #outbound: Outbound
   readonly #leases = new BackendLeases()
   readonly #watchers = new Set<Watcher>()
@@ -62,16 +66,8 @@ export class Gateway {
   readonly #links = new LinkMemory(() => performance.now())
   readonly #parking = new Parking(() => this.#sealer)
   readonly #taskIds = new TaskIds(() => this.#sealer)
-  readonly #runTasks = new RunTasks({
-    runs: () => this.runs,
-    ids: this.#taskIds,
-    mayUse: (...asked) => this.#current.mayRun(...asked),
-  })
-  readonly #taskWatches = new TaskWatches(
-    this.#taskIds,
-    (id) => this.#current.backends.find(({ spec }) => spec.id === id),
-    new RunWatches(this.#runTasks),
-  )
+  readonly #runTasks: RunTasks
+  readonly #taskWatches: TaskWatches
   readonly #buckets = new MemoryBuckets()
   readonly #news: DefinitionNews
   readonly #stateFolder: string | undefined
@@ -81,7 +77,8 @@ export class Gateway {
   #started = false
   #sealer: Sealer
   #sealingKeys: readonly SealingKey[]
-  #runs: Runs | undefined
+  /** Where runs lie, once there are some: until the gateway ends. */
+  #storage: WorkflowSettings['storage'] | undefined
 
   /** Throws without policies where the configuration has some. */
   constructor(
@@ -105,6 +102,29 @@ export class Gateway {
       follow: (uri, caller, listener) => this.#follows.follow(uri, caller, listener),
       watchTasks: (...asked) => this.#current.core.watchTasks(...asked),
     }
+    this.runs = new Runs({
+      store: lazyStore({
+        open: () => this.#openStore(),
+        mayHoldRuns: () => mayHoldRuns({ ...this.#current.config.workflows, stateFolder }),
+      }),
+      settings: () => this.#current.config.workflows,
+      telemetry,
+      core: this.core,
+      plan: (definition, ended, caller) => {
+        const { composites, keeper } = this.#current
+        return composites.plan(definition, ended, keeper.toolsFor(caller))
+      },
+    })
+    this.#runTasks = new RunTasks({
+      runs: this.runs,
+      ids: this.#taskIds,
+      mayUse: (...asked) => this.#current.mayRun(...asked),
+    })
+    this.#taskWatches = new TaskWatches(
+      this.#taskIds,
+      (id) => this.#current.backends.find(({ spec }) => spec.id === id),
+      new RunWatches(this.#runTasks),
+    )
     this.#current = this.#generation(config, undefined, policies, lock)
   }
 
@@ -117,26 +137,6 @@ export class Gateway {
 
   get current(): Generation {
     return this.#current
-  }
-
-  /** Runs of composite tools. Where they lie is decided when the first is begun, and holds until the gateway ends. */
-  get runs(): Runs {
-    const { workflows } = this.#current.config
-    this.#runs ??= new Runs({
-      store: runStore({
-        storage: workflows.storage,
-        stateFolder: this.#stateFolder,
-        keys: () => this.#sealingKeys,
-      }),
-      settings: workflows,
-      telemetry: this.telemetry,
-      core: this.core,
-      planAgain: (definition, ended, caller) => {
-        const { composites, keeper } = this.#current
-        return composites.planAgain(definition, ended, keeper.toolsFor(caller))
-      },
-    })
-    return this.#runs
   }
 
   /** Whether tokens outlive the process. */
@@ -163,7 +163,8 @@ export class Gateway {
       this.#sealingKeys = keys
       this.#sealer = new Sealer(keys)
     }
-    this.#runs?.recheck()
+    this.#tellStorage()
+    this.runs.replan()
     this.#retiring.add(old)
     void old.retire(RETIRE_GRACE_MS).finally(() => this.#retiring.delete(old))
     this.telemetry.emit('config.reloaded', { backends: next.backends.length, kept: next.kept })
@@ -211,9 +212,23 @@ export class Gateway {
     this.#follows.close()
     const generations = [this.#current, ...this.#retiring]
     const finished = await Promise.all(generations.map((generation) => generation.retire(graceMs)))
-    await this.#runs?.close()
+    await this.runs.close()
     await this.#leases.closeAll()
     return finished.every(Boolean)
+  }
+
+  async #openStore(): Promise<RunStore> {
+    const { storage } = this.#current.config.workflows
+    const store = await chooseStore({ storage, stateFolder: this.#stateFolder }, () => this.#sealingKeys)
+    this.#storage = storage
+    return store
+  }
+
+  /** Runs do not move while they go on. */
+  #tellStorage(): void {
+    const { storage } = this.#current.config.workflows
+    if (!this.#storage || isDeepStrictEqual(storage, this.#storage)) return
+    this.telemetry.emit('workflow-store.stays', { place: placeOf(this.#storage), wanted: placeOf(storage) })
   }
 
   #announce(watchers: Iterable<Watcher>, before: Seen, after: Seen): void {
@@ -251,7 +266,7 @@ export class Gateway {
       links: this.#links,
       taskIds: this.#taskIds,
       buckets: this.#buckets,
-      runs: () => this.runs,
+      runs: this.runs,
       runTasks: this.#runTasks,
       policies,
       lock,
@@ -259,7 +274,7 @@ export class Gateway {
       previous,
       onChange: (before, after, apart) => {
         if (generation !== this.#current) return
-        this.#runs?.recheck()
+        this.runs.replan()
         if (diffCatalogues(before, after).resources) this.#follows.retry()
         const concerned = [...this.#watchers].filter(({ caller }) => !apart || isAmong(apart, caller))
         const seenIn = (catalogue: Catalogue): Seen => {
@@ -271,3 +286,5 @@ export class Gateway {
     return generation
   }
 }
+
+const placeOf = ({ provider, path }: WorkflowSettings['storage']): string => path ?? provider

@@ -6,7 +6,8 @@ import { Sealer } from '../protocol/sealed.ts'
 import { Generation } from './generation.ts'
 import { LinkMemory } from './catalogue/link-memory.ts'
 import { TaskIds } from './tasks/task-ids.ts'
-import { RunTasks } from './workflows/run-tasks.ts'
+import { RunTasks } from './tasks/runs/run-tasks.ts'
+import type { Runs } from './workflows/runs.ts'
 import { MemoryBuckets } from './limits/buckets.ts'
 import { DefinitionNews } from './catalogue/definition-guard.ts'
 import { Outbound } from './outbound.ts'
@@ -24,9 +25,7 @@ test('a generation that cannot be built gives back what it has taken', async () 
     },
     release: (key: string) => held.splice(held.indexOf(key), 1),
   } as unknown as BackendLeases
-  const noRun = () => {
-    throw new Error('no run was asked for')
-  }
+  const runs = {} as Runs
   const build = () =>
     new Generation(config!, {
       leases,
@@ -40,8 +39,8 @@ test('a generation that cannot be built gives back what it has taken', async () 
       links: new LinkMemory(() => 0),
       taskIds: new TaskIds(() => new Sealer()),
       buckets: new MemoryBuckets(),
-      runs: noRun,
-      runTasks: new RunTasks({ runs: noRun, ids: new TaskIds(() => new Sealer()), mayUse: noRun }),
+      runs,
+      runTasks: new RunTasks({ runs, ids: new TaskIds(() => new Sealer()), mayUse: () => false }),
       policies: undefined,
       lock: undefined,
       news: new DefinitionNews(new Telemetry()),

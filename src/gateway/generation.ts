@@ -23,10 +23,11 @@ import { DefinitionGuard, type DefinitionNews } from './catalogue/definition-gua
 import { Resolver } from './catalogue/resolve.ts'
 import { CatalogueKeeper } from './catalogue/keeper.ts'
 import { Composites } from './workflows/composites.ts'
-import type { RunTasks } from './workflows/run-tasks.ts'
+import type { RunTasks } from './tasks/runs/run-tasks.ts'
 import type { Runs } from './workflows/runs.ts'
 import { PolicyGate } from './policy/gate.ts'
 import type { Parking } from './questions/parking.ts'
+import { goesOn } from './questions/request-state.ts'
 import type { TaskIds } from './tasks/task-ids.ts'
 import { authorizeLayer } from './layers/authorize.ts'
 import { consentLayer } from './layers/consent.ts'
@@ -47,7 +48,7 @@ export interface GenerationParts {
   links: LinkMemory
   taskIds: TaskIds
   buckets: BucketStore
-  runs: () => Runs
+  runs: Runs
   runTasks: RunTasks
   policies: PolicySet | undefined
   /** Definitions that were approved. Absent: all are. */
@@ -109,16 +110,16 @@ export class Generation {
       this.backends = leased.map(({ backend }) => backend)
       this.kept = leased.filter(({ fresh }) => !fresh).length
       this.composites = new Composites(config.compositeTools, config.workflows.limits)
-      this.keeper = new CatalogueKeeper(
-        this.backends.filter(({ spec }) => !spec.disabled),
-        config.aggregation,
+      this.keeper = new CatalogueKeeper({
+        backends: this.backends.filter(({ spec }) => !spec.disabled),
+        settings: config.aggregation,
         telemetry,
-        new DefinitionGuard(parts.lock, parts.news),
-        this.composites,
-        (previous?.keeper.catalogue.version ?? 0) + 1,
-        previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
-        parts.onChange,
-      )
+        guard: new DefinitionGuard(parts.lock, parts.news),
+        composites: this.composites,
+        version: (previous?.keeper.catalogue.version ?? 0) + 1,
+        claims: previous && namesAlike(previous.config, config) ? previous.keeper.claims : undefined,
+        onChange: parts.onChange,
+      })
       const { keeper } = this
       const byId = new Map<BackendId, Backend>(this.backends.map((backend) => [backend.spec.id, backend]))
       const served = this.backends.filter(({ spec }) => !spec.disabled)
@@ -155,16 +156,16 @@ export class Generation {
         const entry = call && resolver.now(call, caller)
         return !gate || !entry || gate.allows(entry, call, caller)
       }
-      const goesOn = (call: Call, context: Context): boolean => parking.goesOn(call, context)
+      const waits = (call: Call, context: Context): boolean => goesOn(parts.sealer(), call, context)
       const { reserved } = this.composites
       const keepsOwnTime = (call: Call, { step }: Context): boolean =>
         step?.ownTimeout === true || (call.kind === 'tool' && reserved.has(call.name))
       this.core = compose(dispatch, [
         observeLayer(telemetry, this.#tally),
         deadlineLayer(timeouts, (call, context) => ownerOf(call, context, resolver, taskIds, methods), keepsOwnTime),
-        ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets, goesOn)] : []),
+        ...(limits.perUser ? [callerLimitLayer(limits, parts.buckets, waits)] : []),
         ...(gate ? [authorizeLayer(gate)] : []),
-        ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, goesOn, has)] : []),
+        ...(limits.shared || limits.tools.size > 0 ? [toolLimitLayer(limits, parts.buckets, waits, has)] : []),
         consentLayer(parts.sealer),
       ])
       this.seatOf = (uri, caller) => {

@@ -13,8 +13,20 @@ export const META = {
   subscription: 'io.modelcontextprotocol/subscriptionId',
 } as const
 
-/** Where the identities of the hop behind us travel. */
-export const VENDOR_META = { client: 'vmcp/clientInfo', server: 'vmcp/serverInfo' } as const
+/** `_meta` keys of our own. */
+export const VENDOR_META = {
+  /** The identities of the hop behind us. */
+  client: 'vmcp/clientInfo',
+  server: 'vmcp/serverInfo',
+  /** In the result of a composite tool: its steps. */
+  workflow: 'vmcp/workflow',
+  /** There, too: under which its run is found in the history. */
+  run: 'vmcp/runId',
+  /** In a question of a composite tool: which step asks. */
+  step: 'vmcp/step',
+  /** The same for all attempts of one step, so that a server can tell a repetition from a second wish. */
+  idempotencyKey: 'vmcp/idempotencyKey',
+} as const
 
 const HOP_KEYS: ReadonlySet<string> = new Set(Object.values(META))
 const PLAIN = { enumerable: true, configurable: true, writable: true }

@@ -61,11 +61,14 @@ export interface Events {
     excerpt: string
     where: string
   }
-  /** A composite tool that does not fit the tools that there are, or waits for a backend to tell its tools; and that it does. */
-  'workflow.withdrawn': { workflow: string; why: string; hint?: string; waiting: boolean }
-  'workflow.offered': { workflow: string }
+  /** A composite tool does not fit the tools that there are, or waits for a backend to tell its tools; or can be called again. */
+  'workflow.withdrawn': { workflow: string; why: string; hint?: string }
+  'workflow.waiting': { workflow: string; why: string }
+  'workflow.ready': { workflow: string }
   /** Runs cannot be written, or read again. */
   'workflow-store.failing': { why: string }
+  /** The configuration names another place for runs than the one where they lie as long as this process does. */
+  'workflow-store.stays': { place: string; wanted: string }
   'session.opened': { client: string; revision: string; sessions: number }
   'session.closed': { why: string; sessions: number }
   /** `by`: the workflow and its step that made the call, `release/push`; absent: a client. */

@@ -76,11 +76,16 @@ const SENTENCES: { [Name in EventName]: Sentence<Name> } = {
   'catalogue.note': { level: 'warn', say: ({ message }) => message },
   'workflow.withdrawn': {
     level: 'warn',
-    say: ({ workflow, why, hint, waiting }) =>
-      `composite tool "${workflow}" ${waiting ? 'waits' : 'is withdrawn'}: ${withHint(why, hint)}`,
+    say: ({ workflow, why, hint }) => `composite tool "${workflow}" is withdrawn: ${withHint(why, hint)}`,
   },
-  'workflow.offered': { level: 'info', say: ({ workflow }) => `composite tool "${workflow}" can be called again` },
+  'workflow.waiting': { level: 'warn', say: ({ workflow, why }) => `composite tool "${workflow}" waits: ${why}` },
+  'workflow.ready': { level: 'info', say: ({ workflow }) => `composite tool "${workflow}" can be called again` },
   'workflow-store.failing': { level: 'warn', say: ({ why }) => `runs of composite tools cannot be kept: ${why}` },
+  'workflow-store.stays': {
+    level: 'warn',
+    say: ({ place, wanted }) =>
+      `runs of composite tools stay in ${place} until the gateway is started anew; the configuration now says ${wanted}`,
+  },
   'definition.withheld': {
     level: 'warn',
     say: ({ why, ...one }) =>

@@ -79,7 +79,7 @@ test.each([
   ['cases:\n  - principal: {}\n    expected: deny\n    call: {}', '4:11 cases[0].call: a call names one of'],
   [
     'cases:\n  - principal: {}\n    call: {tool: x, arguments: 3}\n    expected: deny',
-    '3:32 cases[0].call.arguments: expected a map',
+    '3:32 cases[0].call.arguments: arguments must be a map',
   ],
   ['cases:\n  - principal: {}\n    call: {tool: x}\n    expect: deny', '4:5 cases[0].expect: unknown key "expect"'],
 ])('test: what is wrong in a file of cases has its place: %s', async (text, expected) => {

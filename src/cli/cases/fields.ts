@@ -13,6 +13,9 @@ export const wrongAt = (at: Position, message: string, hint?: string): CliError 
 /** What readers of values throw is a `CliError` that names the place. `what`: the value, at the start of a sentence. */
 export type Reader<Value> = (node: Located, what: string) => Value
 
+export type Readers = Readonly<Record<string, Reader<unknown>>>
+export type Read<Fields extends Readers> = { [Key in keyof Fields]?: ReturnType<Fields[Key]> }
+
 const entriesOf: Reader<[string, LocatedEntry][]> = (node, what) => {
   if (node.kind !== 'map') throw wrongAt(node.at, `${what} must be a map`)
   return [...node.entries]
@@ -62,11 +65,7 @@ export const mapOf =
     new Map(entriesOf(node, what).map(([key, { value }]) => [key, read(value, key)]))
 
 /** The values of a map that may have these keys and no others. Those that are absent are not in the result. */
-export function fieldsOf<Fields extends Readonly<Record<string, Reader<unknown>>>>(
-  node: Located,
-  what: string,
-  fields: Fields,
-): { [Key in keyof Fields]?: ReturnType<Fields[Key]> } {
+export function fieldsOf<Fields extends Readers>(node: Located, what: string, fields: Fields): Read<Fields> {
   const known = Object.keys(fields)
   const values: Record<string, unknown> = {}
   for (const [key, { at, value }] of entriesOf(node, what)) {
@@ -74,5 +73,5 @@ export function fieldsOf<Fields extends Readonly<Record<string, Reader<unknown>>
     if (!read) throw wrongAt(at, `unknown key "${key}"`, suggest(key, known))
     values[key] = read(value, key)
   }
-  return values as { [Key in keyof Fields]?: ReturnType<Fields[Key]> }
+  return values as Read<Fields>
 }

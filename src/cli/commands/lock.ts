@@ -24,7 +24,7 @@ import { writeAtomically } from '../init/output.ts'
 import { lockBeside, readLock } from '../lock-file.ts'
 import { withGateway } from '../session.ts'
 import { printSuspicious, subjectText } from '../suspicious.ts'
-import { count, paintFor, plain, print, printError } from '../terminal.ts'
+import { count, paintFor, plain, print, printError, printJson } from '../terminal.ts'
 
 /** Servers that are slow to start may show more to a client that can do everything. */
 const PROFILE_WITHIN_MS = 30_000
@@ -60,7 +60,7 @@ export const lockCommand: Command = {
     const out = args.text('out')
     const file = out === undefined ? lockBeside(source) : resolve(out)
     const before = readLock(file) ?? new Map()
-    const { served, principal } = actingAs(args, await loadOrExit(source), 'lock')
+    const { served, principal } = actingAs(args, await loadOrExit(source))
     const { pins, unseen, unreachable, suspicious } = await withGateway(served, (gateway) => look(gateway, principal))
     const after = updatedLock(before, pins, unseen)
     const written = !args.on('check')
@@ -68,7 +68,7 @@ export const lockCommand: Command = {
     if (written) await writeAtomically(file, renderLock(after), { mode: 0o644, flag: '--out' })
     const entries = [...after.values()].reduce((sum, { hashes }) => sum + hashes.length, 0)
     const report: Report = { file, written, entries, ...diff, unreachable, suspicious }
-    if (args.on('json')) print(JSON.stringify(report, null, 2))
+    if (args.on('json')) printJson(report)
     else show(report)
     const differs = !written && [diff.added, diff.changed, diff.gone].some(({ length }) => length > 0)
     return unreachable.length > 0 || differs ? EXIT.failed : EXIT.ok

@@ -1,7 +1,7 @@
 import { configJsonSchema } from '../../config/emit/json-schema.ts'
 import type { Command } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { print } from '../terminal.ts'
+import { printJson } from '../terminal.ts'
 
 export const schemaCommand: Command = {
   name: 'schema',
@@ -13,7 +13,7 @@ export const schemaCommand: Command = {
     'echo "# yaml-language-server: \\$schema=./vmcp.schema.json" | cat - vmcp.yaml   (completion in VS Code)',
   ],
   run: async () => {
-    print(JSON.stringify(configJsonSchema(), null, 2))
+    printJson(configJsonSchema())
     return EXIT.ok
   },
 }

@@ -49,7 +49,7 @@ export const serveCommand: Command = {
     if (asked !== undefined) oneOf(asked, LEVELS, '--log-level')
     const port = portOf(args.text('port') ?? '4483')
     const source = sourceOf(args)
-    const frozen = frozenBy(args, source, 'serve')
+    const frozen = frozenBy(args, source)
     const loaded = await loadOrExit(source)
     const { config } = loaded
     tellUnserved(config)

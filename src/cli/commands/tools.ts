@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts'
 import { LOCK_FLAGS, frozenBy } from '../lock-file.ts'
 import { withGateway } from '../session.ts'
 import { printSuspicious, subjectText } from '../suspicious.ts'
-import { count, paintFor, plain, print, table } from '../terminal.ts'
+import { count, paintFor, plain, print, printJson, table } from '../terminal.ts'
 
 interface ToolRow {
   name: string
@@ -63,8 +63,8 @@ export const toolsCommand: Command = {
   examples: ['vmcp tools mcp.json', 'vmcp tools mcp.json --json | jq .tokens'],
   run: async (args) => {
     const source = sourceOf(args)
-    const lock = frozenBy(args, source, 'tools')?.lock
-    const { served, principal } = actingAs(args, await loadOrExit(source), 'tools')
+    const lock = frozenBy(args, source)?.lock
+    const { served, principal } = actingAs(args, await loadOrExit(source))
     return withGateway({ ...served, ...(lock && { lock }) }, async (gateway) => {
       const caller = { ...GATEWAY_CALLER, principal }
       const { catalogue } = await gateway.core.catalogue(caller, 'list')
@@ -74,7 +74,7 @@ export const toolsCommand: Command = {
         ...(lock && { withheld }),
         suspicious: findSuspicious(offered),
       }
-      if (args.on('json')) print(JSON.stringify(report, null, 2))
+      if (args.on('json')) printJson(report)
       else show(report)
       return withheld.length > 0 || catalogue.conflicts.some((conflict) => conflict.withheld) ? EXIT.failed : EXIT.ok
     })
@@ -103,8 +103,8 @@ function reportOf(gateway: Gateway, catalogue: Catalogue): Omit<Report, 'withhel
       resolution,
     })),
     tokens: tools.reduce((sum, tool) => sum + tool.tokens, 0),
-    workflows: [...keeper.composites.values()].flatMap(({ workflow, away }) =>
-      away ? [{ name: workflow, why: withHint(away) }] : [],
+    workflows: [...keeper.composites.values()].flatMap(({ workflow, status }) =>
+      status.kind === 'ready' ? [] : [{ name: workflow, why: withHint(status) }],
     ),
   }
 }

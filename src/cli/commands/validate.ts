@@ -1,10 +1,9 @@
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, load, sourceOf } from '../configuration.ts'
-import { unaskedFaults } from '../composite-faults.ts'
+import { unaskedFaults } from '../workflow/faults.ts'
 import { connectionFaults } from '../connection-faults.ts'
-import { EXIT } from '../exit.ts'
-import { printFaults } from '../print-faults.ts'
-import { count, paintFor, print } from '../terminal.ts'
+import { reportFaults } from '../report-faults.ts'
+import { count } from '../terminal.ts'
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -30,12 +29,8 @@ export const validateCommand: Command = {
         : unaskedFaults(config, locate)
       faults.push(...asked)
     }
-    const errors = printFaults(faults, args.on('json'))
-    if (!args.on('json')) {
-      const paint = paintFor(process.stdout)
-      if (errors > 0) print(paint.bad(count(errors, 'error')))
-      else if (config) print(`${paint.good('valid')}: ${config.name}, ${count(config.backends.length, 'backend')}`)
-    }
-    return errors > 0 ? EXIT.config : EXIT.ok
+    return reportFaults(args, faults, ({ good }) =>
+      config ? `${good('valid')}: ${config.name}, ${count(config.backends.length, 'backend')}` : '',
+    )
   },
 }

@@ -1,24 +1,32 @@
-import type { Args } from '../args.ts'
-import { compositeFaults } from '../composite-faults.ts'
-import { EXIT } from '../exit.ts'
-import { printFaults } from '../print-faults.ts'
-import { withGateway } from '../session.ts'
-import { count, paintFor, print } from '../terminal.ts'
-import { compositesIn, loadWorkflows, namedBy, pick, uncheckedComposites } from './subject.ts'
+import { type Args, type Command, JSON_FLAG } from '../args.ts'
+import { CONFIG_FLAGS } from '../configuration.ts'
+import { reportFaults } from '../report-faults.ts'
+import { checkedComposites, OFFLINE_FLAG, pick } from './composites.ts'
+import { compositeFaults } from './faults.ts'
+import { loadWorkflows, namedBy } from './named.ts'
 
-/** `vmcp workflow check`: everything that is wrong with composite tools, where it stands in the files. */
-export async function checkWorkflows(positionals: readonly string[], args: Args): Promise<number> {
-  const { source, name } = namedBy(args, positionals, 'name')
+export const checkVerb: Command = {
+  name: 'workflow check',
+  usage: '[FILE|DIR...] [NAME] [options]',
+  summary: 'Tell everything that is wrong with composite tools, where it stands in the files.',
+  flags: { ...CONFIG_FLAGS, ...OFFLINE_FLAG, ...JSON_FLAG },
+  notes: [
+    'Starts the backends, since composite tools are checked against the tools that are really there.',
+    'Exits with 3 when there are errors; warnings are none.',
+  ],
+  examples: ['vmcp workflow check vmcp.yaml', 'vmcp workflow check vmcp.yaml release --offline'],
+  run: check,
+}
+
+async function check(args: Args): Promise<number> {
+  const { source, name } = namedBy(args, 'name')
   const loaded = await loadWorkflows(source)
-  const { config, locate } = loaded
-  const all = args.on('offline') ? uncheckedComposites(config) : await withGateway(loaded, compositesIn)
+  const all = await checkedComposites(args, loaded)
   const meant = name === undefined ? all : [pick(all, name)]
-  const faults = compositeFaults(config, meant, locate)
-  const errors = printFaults(faults, args.on('json'))
-  if (!args.on('json')) {
-    const paint = paintFor(process.stdout)
-    if (errors > 0) print(paint.bad(count(errors, 'error')))
-    else print(`${paint.good('valid')}: ${meant.map(({ workflow }) => workflow).join(', ')}`)
-  }
-  return errors > 0 ? EXIT.config : EXIT.ok
+  const faults = compositeFaults(loaded.config, meant, loaded.locate)
+  return reportFaults(
+    args,
+    faults,
+    ({ good }) => `${good('valid')}: ${meant.map(({ workflow }) => workflow).join(', ')}`,
+  )
 }

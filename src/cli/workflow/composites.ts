@@ -1,39 +1,22 @@
-import { existsSync } from 'node:fs'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
-import { Composites, type Composite } from '../../gateway/workflows/composites.ts'
+import type { Composite } from '../../gateway/workflows/compiled-composites.ts'
+import { Composites } from '../../gateway/workflows/composites.ts'
 import { UNASKED } from '../../gateway/workflows/offers.ts'
 import type { Plan } from '../../workflow/plan.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
 import { suggest } from '../../model/nearest.ts'
-import type { Args } from '../args.ts'
-import { type Loaded, loadOrExit, type Source, sourceOf } from '../configuration.ts'
+import type { Args, Flag } from '../args.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
+import { type Served, withGateway } from '../session.ts'
 
-/** What a command line of `vmcp workflow` names: files first, then a composite tool, then its arguments. */
-export interface Named {
-  source: Source
-  name: string | undefined
-  input: string | undefined
-}
+export const OFFLINE_FLAG = {
+  offline: { type: 'boolean', help: 'ask no backend, and check only what needs none' },
+} as const satisfies Record<string, Flag>
 
-/** Throws a usage error for more than that. */
-export function namedBy(args: Args, positionals: readonly string[], most: 'name' | 'arguments'): Named {
-  const first = positionals.findIndex((argument) => argument === '-' || !existsSync(argument))
-  const files = first === -1 ? positionals : positionals.slice(0, first)
-  const [name, input, extra] = first === -1 ? [] : positionals.slice(first)
-  const surplus = most === 'name' ? input : extra
-  if (surplus !== undefined) throw usageError(`unexpected argument "${surplus}"`, 'workflow')
-  return { source: sourceOf(args, files), name, input }
-}
-
-/** The configuration, when it has composite tools. Exits with 3 otherwise. */
-export async function loadWorkflows(source: Source): Promise<Loaded & { config: GatewayConfig }> {
-  const loaded = await loadOrExit(source)
-  if (loaded.config.compositeTools.length > 0) return loaded
-  const hint = 'write compositeTools: [...] into it, or compositeToolRefs with the manifests among the files'
-  throw new CliError(EXIT.config, 'the configuration has no composite tools', hint)
-}
+/** Checked against the tools that are there, or with `--offline` as far as none is needed. */
+export const checkedComposites = async (args: Args, served: Served): Promise<readonly Composite[]> =>
+  args.on('offline') ? uncheckedComposites(served.config) : withGateway(served, compositesIn)
 
 /** The composite tools of a configuration, checked as far as that can be done without asking a backend. */
 export const uncheckedComposites = ({ compositeTools, workflows }: GatewayConfig): readonly Composite[] =>
@@ -57,8 +40,8 @@ export function pick(composites: readonly Composite[], name: string | undefined)
 }
 
 /** Exits with 3 when it has faults. */
-export function planOf({ workflow, compiled, away }: Composite): Plan {
+export function planOf({ workflow, compiled, status }: Composite): Plan {
   if (compiled.plan) return compiled.plan
-  const why = away?.why ?? 'it has faults'
+  const why = status.kind === 'ready' ? 'it has faults' : status.why
   throw new CliError(EXIT.config, `"${workflow}" cannot be used: ${why}`, 'vmcp workflow check tells all of it')
 }

@@ -1,9 +1,9 @@
-import type { Fault } from '../config/faults.ts'
-import { workflowFault } from '../config/faults.ts'
-import type { GatewayConfig } from '../config/gateway-config.ts'
-import type { LoadResult } from '../config/load.ts'
-import type { Composite } from '../gateway/workflows/composites.ts'
-import { uncheckedComposites } from './workflow/subject.ts'
+import type { Fault } from '../../config/faults.ts'
+import { workflowFault } from '../../config/faults.ts'
+import type { GatewayConfig } from '../../config/gateway-config.ts'
+import type { LoadResult } from '../../config/load.ts'
+import type { Composite } from '../../gateway/workflows/compiled-composites.ts'
+import { uncheckedComposites } from './composites.ts'
 
 /** What is wrong with composite tools whatever the backends offer. Nobody is asked. */
 export function unaskedFaults(config: GatewayConfig, locate: LoadResult['locate']): Fault[] {

@@ -1,44 +1,50 @@
-import { writeFileSync } from 'node:fs'
 import type { Gateway } from '../../gateway/gateway.ts'
-import { drawable } from '../../workflow/graph/drawable.ts'
-import { mermaid } from '../../workflow/graph/mermaid.ts'
-import { svg } from '../../workflow/graph/svg.ts'
-import type { Plan } from '../../workflow/plan.ts'
+import type { Principal } from '../../model/principal.ts'
 import type { StepReport } from '../../workflow/run-state.ts'
-import type { Args } from '../args.ts'
-import { actingAs } from '../acting-as.ts'
+import { AS_FLAG, actingAs } from '../acting-as.ts'
+import type { Args, Command } from '../args.ts'
+import { CONFIG_FLAGS } from '../configuration.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { withGateway } from '../session.ts'
-import { print } from '../terminal.ts'
-import { loadWorkflows, namedBy, pick, planOf, uncheckedComposites } from './subject.ts'
+import { pick, planOf, uncheckedComposites } from './composites.ts'
+import { draw } from './draw.ts'
+import { loadWorkflows, namedBy } from './named.ts'
 
-/** `vmcp workflow graph`: Mermaid, or a picture; with a run, what became of its steps. */
-export async function graphWorkflow(positionals: readonly string[], args: Args): Promise<number> {
-  const { source, name } = namedBy(args, positionals, 'name')
+export const graphVerb: Command = {
+  name: 'workflow graph',
+  usage: '[FILE|DIR...] [NAME] [options]',
+  summary: 'Draw a composite tool, as Mermaid or as a picture.',
+  flags: {
+    ...CONFIG_FLAGS,
+    ...AS_FLAG,
+    svg: { type: 'string', value: 'FILE', help: 'write a picture, after a run with states and durations' },
+    run: { type: 'string', value: 'ID', help: 'show what became of the steps of a run that has ended' },
+  },
+  notes: [
+    'Starts no backend without --run. Of the runs of --as, or of whoever starts the command, those are known that the',
+    'configuration keeps in a file (workflowStorage: { provider: file }).',
+  ],
+  examples: [
+    'vmcp workflow graph vmcp.yaml release',
+    'vmcp workflow graph vmcp.yaml release --svg release.svg',
+    'vmcp workflow graph vmcp.yaml release --run ID --svg run.svg',
+  ],
+  run: graph,
+}
+
+async function graph(args: Args): Promise<number> {
+  const { source, name } = namedBy(args, 'name')
   const loaded = await loadWorkflows(source)
-  const { config } = loaded
-  const plan = planOf(pick(uncheckedComposites(config), name))
+  const plan = planOf(pick(uncheckedComposites(loaded.config), name))
   const run = args.text('run')
-  const { served, principal } = actingAs(args, loaded, 'workflow')
+  const { served, principal } = actingAs(args, loaded)
   const steps = run === undefined ? [] : await withGateway(served, (gateway) => reportsOf(gateway, run, principal))
   draw(plan, steps, args.text('svg'))
   return EXIT.ok
 }
 
-/** Writes a picture to the file, else prints Mermaid. */
-export function draw(plan: Plan, reports: readonly StepReport[], file: string | undefined): void {
-  const graph = drawable(plan)
-  if (file === undefined) return print(mermaid(graph, reports).trimEnd())
-  try {
-    writeFileSync(file, svg(graph, reports))
-  } catch (error) {
-    throw new CliError(EXIT.failed, `cannot write ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
-  }
-}
-
-async function reportsOf(gateway: Gateway, id: string, principal: Parameters<Gateway['runs']['list']>[1]) {
-  const runs = await gateway.runs.list({ limit: MOST_RUNS }, principal)
-  const steps = runs.find((run) => run.id === id)?.steps
+async function reportsOf({ runs }: Gateway, id: string, principal: Principal): Promise<readonly StepReport[]> {
+  const steps = (await runs.find(id, principal))?.steps
   if (steps) return steps
   throw new CliError(
     EXIT.failed,
@@ -46,5 +52,3 @@ async function reportsOf(gateway: Gateway, id: string, principal: Parameters<Gat
     'runs outlive a process with workflowStorage: { provider: file }',
   )
 }
-
-const MOST_RUNS = 10_000

@@ -1,50 +1,60 @@
-import type { Composite } from '../../gateway/workflows/composites.ts'
-import type { Args } from '../args.ts'
+import type { GatewayConfig } from '../../config/gateway-config.ts'
+import type { Composite } from '../../gateway/workflows/compiled-composites.ts'
+import type { CompositeStatus } from '../../gateway/workflows/composite-status.ts'
+import { type Args, type Command, JSON_FLAG } from '../args.ts'
+import { CONFIG_FLAGS } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
-import { withGateway } from '../session.ts'
-import { paintFor, plain, print, table } from '../terminal.ts'
-import { compositesIn, loadWorkflows, namedBy, uncheckedComposites } from './subject.ts'
+import { paintFor, plain, print, printJson, table } from '../terminal.ts'
+import { checkedComposites, OFFLINE_FLAG } from './composites.ts'
+import { loadWorkflows, namedBy } from './named.ts'
 
-/** `vmcp workflow list`: what there is, and whether it can be called with the tools that are there. */
-export async function listWorkflows(positionals: readonly string[], args: Args): Promise<number> {
-  const { source, name } = namedBy(args, positionals, 'name')
+export const listVerb: Command = {
+  name: 'workflow list',
+  usage: '[FILE|DIR...] [NAME] [options]',
+  summary: 'Show which composite tools can be called, and why others cannot.',
+  flags: { ...CONFIG_FLAGS, ...OFFLINE_FLAG, ...JSON_FLAG },
+  notes: [
+    'Starts the backends: ready is what fits the tools that are there, waiting what needs a backend that is away.',
+    'Exits with 1 when a composite tool is withdrawn.',
+  ],
+  examples: ['vmcp workflow list vmcp.yaml', 'vmcp workflow list vmcp.yaml --json | jq .workflows[].state'],
+  run: list,
+}
+
+async function list(args: Args): Promise<number> {
+  const { source, name } = namedBy(args, 'name')
   const loaded = await loadWorkflows(source)
-  const { config } = loaded
-  const all = args.on('offline') ? uncheckedComposites(config) : await withGateway(loaded, compositesIn)
-  const rows = all.filter(({ workflow }) => name === undefined || workflow === name).map((one) => rowOf(one, config))
-  if (args.on('json')) print(JSON.stringify({ workflows: rows }, null, 2))
+  const all = await checkedComposites(args, loaded)
+  const meant = all.filter(({ workflow }) => name === undefined || workflow === name)
+  const rows = meant.map((one) => rowOf(one, loaded.config))
+  const withdrawn = rows.filter(({ state }) => state === 'withdrawn').length
+  if (args.on('json')) printJson({ workflows: rows })
   else {
-    const paint = paintFor(process.stdout)
     const lines = rows.map((row) => [row.name, row.state, String(row.steps), plain(row.why ?? row.description ?? '')])
     print(table([['WORKFLOW', 'STATE', 'STEPS', ''], ...lines]))
-    const away = rows.filter(({ state }) => state === 'withdrawn').length
-    if (away > 0) print(`\n${paint.bad(`${away} withdrawn`)}: vmcp workflow check tells all that is wrong`)
+    const told = paintFor(process.stdout).bad(`${withdrawn} withdrawn`)
+    if (withdrawn > 0) print(`\n${told}: vmcp workflow check tells all that is wrong`)
   }
-  return rows.some(({ state }) => state === 'withdrawn') ? EXIT.failed : EXIT.ok
+  return withdrawn > 0 ? EXIT.failed : EXIT.ok
 }
 
 interface Row {
   name: string
-  state: 'ready' | 'waiting' | 'withdrawn'
+  state: CompositeStatus['kind']
   steps: number
   description?: string
   tools: readonly string[]
   why?: string
 }
 
-function rowOf(
-  { workflow, away, compiled }: Composite,
-  {
-    compositeTools,
-  }: { compositeTools: readonly { name: string; description?: string | undefined; steps: readonly unknown[] }[] },
-): Row {
+function rowOf({ workflow, status, compiled }: Composite, { compositeTools }: GatewayConfig): Row {
   const definition = compositeTools.find(({ name }) => name === workflow)
   return {
     name: workflow,
-    state: away ? (away.waiting ? 'waiting' : 'withdrawn') : 'ready',
+    state: status.kind,
     steps: definition?.steps.length ?? 0,
     ...(definition?.description !== undefined && { description: definition.description }),
     tools: [...compiled.needs],
-    ...(away && { why: away.why }),
+    ...(status.kind !== 'ready' && { why: status.why }),
   }
 }

@@ -21,7 +21,7 @@ import {
   type Reader,
   textOf,
   wrongAt,
-} from './fields.ts'
+} from '../cases/fields.ts'
 
 /** Reads one case. Throws a `CliError` that names the place of a slip. */
 export function readCase(node: Located): WorkflowCase {

@@ -1,46 +1,61 @@
 import { formatFault } from '../../config/format.ts'
 import type { Context } from '../../model/call.ts'
-import type { Composite } from '../../gateway/workflows/composites.ts'
+import type { Composite } from '../../gateway/workflows/compiled-composites.ts'
 import { callStep } from '../../gateway/workflows/step-call.ts'
 import { type Tools, UNASKED } from '../../gateway/workflows/offers.ts'
 import type { RealCalls } from '../../workflow/testing/call-tools.ts'
 import { type CaseOutcome, runCase } from '../../workflow/testing/run-case.ts'
 import { type Subject, subjectOf } from '../../workflow/testing/subject.ts'
-import { actingAs } from '../acting-as.ts'
-import type { Args } from '../args.ts'
+import { AS_FLAG, actingAs } from '../acting-as.ts'
+import { type Args, type Command, JSON_FLAG } from '../args.ts'
+import { type Judged, printCases } from '../cases/print-cases.ts'
+import { CONFIG_FLAGS } from '../configuration.ts'
 import { EXIT, usageError } from '../exit.ts'
 import { withGateway } from '../session.ts'
-import { count, paintFor, print } from '../terminal.ts'
-import { type CaseFile, type FiledCase, problemFault, readWorkflowCases } from './cases.ts'
-import { contextOf } from './run.ts'
-import { compositesIn, loadWorkflows, pick, planOf, uncheckedComposites } from './subject.ts'
+import { count, paintFor, printJson } from '../terminal.ts'
+import {
+  type FiledCase,
+  problemFault,
+  readWorkflowCases,
+  WORKFLOW_CASES_FORMAT,
+  type WorkflowCaseFile,
+} from './cases.ts'
+import { compositesIn, pick, planOf, uncheckedComposites } from './composites.ts'
+import { contextOf } from './context.ts'
+import { loadWorkflows } from './named.ts'
 
 interface Tested {
   one: FiledCase
   outcome: CaseOutcome
 }
 
-/** `vmcp workflow test`: runs files of cases, with answers that the cases hold, or real ones. */
-export async function testWorkflows(files: readonly string[], args: Args): Promise<number> {
-  if (files.length === 0) throw usageError('name the file of cases to test', 'workflow')
+export const testVerb: Command = {
+  name: 'workflow test',
+  usage: 'FILE... [options]',
+  summary: 'Run cases of composite tools, with answers that the cases hold.',
+  flags: {
+    group: CONFIG_FLAGS.group,
+    recursive: CONFIG_FLAGS.recursive,
+    ...AS_FLAG,
+    connect: { type: 'boolean', help: 'start the backends and check the cases against their schemas' },
+    ...JSON_FLAG,
+  },
+  notes: [...WORKFLOW_CASES_FORMAT, 'Exits with 1 when a case fails, with 3 when cases are wrong.'],
+  examples: ['vmcp workflow test vmcp.workflow.test.yaml', 'vmcp workflow test vmcp.yaml --connect'],
+  run: test,
+}
+
+async function test(args: Args): Promise<number> {
+  if (args.positionals.length === 0) throw usageError('name the file of cases to test', args.command)
   const tested: Tested[] = []
-  for (const file of readWorkflowCases(files)) tested.push(...(await testFile(file, args)))
-  const failed = tested.filter(({ outcome }) => !outcome.passed)
-  if (args.on('json')) print(JSON.stringify(tested.map(rowOf), null, 2))
-  else {
-    const paint = paintFor(process.stdout)
-    for (const { one, outcome } of tested) {
-      print(`${outcome.passed ? paint.good('passed') : paint.bad('failed')}  ${titleOf(one)}`)
-      for (const problem of outcome.problems) print(`  ${formatFault(problemFault(one, problem))}`)
-      if (!outcome.passed) for (const line of storyOf(outcome)) print(paint.dim(`    ${line}`))
-    }
-    print(`${tested.length - failed.length} passed, ${failed.length} failed`)
-  }
-  return failed.length > 0 ? EXIT.failed : EXIT.ok
+  for (const file of readWorkflowCases(args.positionals)) tested.push(...(await testFile(file, args)))
+  if (args.on('json')) printJson(tested.map(rowOf))
+  else printCases(tested.map(judgedOf))
+  return tested.every(({ outcome }) => outcome.passed) ? EXIT.ok : EXIT.failed
 }
 
 /** Backends are started only when they are asked something. */
-async function testFile({ config: inputs, cases }: CaseFile, args: Args): Promise<Tested[]> {
+async function testFile({ config: inputs, cases }: WorkflowCaseFile, args: Args): Promise<Tested[]> {
   const loaded = await loadWorkflows({
     inputs: [...inputs],
     group: args.text('group'),
@@ -50,7 +65,7 @@ async function testFile({ config: inputs, cases }: CaseFile, args: Args): Promis
   if (!args.on('connect') && !cases.some(isReal)) {
     return testCases(cases, uncheckedComposites(config), UNASKED, undefined)
   }
-  const { served, principal } = actingAs(args, loaded, 'workflow')
+  const { served, principal } = actingAs(args, loaded)
   return withGateway(served, async (gateway) => {
     const { core, current } = gateway
     const real: RealCalls<Context> = {
@@ -83,6 +98,17 @@ async function testCases(
 
 const titleOf = ({ name, workflow, arguments: given }: FiledCase): string =>
   name ?? `${workflow} ${JSON.stringify(given)}`
+
+function judgedOf({ one, outcome }: Tested): Judged {
+  const { passed, problems } = outcome
+  const { dim } = paintFor(process.stdout)
+  const slips = problems.map((problem) => formatFault(problemFault(one, problem)))
+  return {
+    title: titleOf(one),
+    passed,
+    details: passed ? slips : [...slips, ...storyOf(outcome).map((line) => dim(`  ${line}`))],
+  }
+}
 
 /** What the steps were called with, for whoever has to find out. */
 function storyOf({ seen }: CaseOutcome): string[] {

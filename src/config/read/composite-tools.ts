@@ -13,14 +13,16 @@ import {
   scalar,
 } from '../positions.ts'
 import { compositeToolSchema } from '../schema/composite.ts'
-import { insideOf, shapeFor } from './schema-walk.ts'
+import { type Dialect, renameKeys } from './rename-keys.ts'
 
 /** Values that earlier documents write, and what they are today. */
 const STEP_TYPES: Readonly<Record<string, string>> = { tool_call: 'tool' }
 const FAILURE_MODES: Readonly<Record<string, string>> = { best_effort: 'continue' }
 
-/** `dependsOn` is spelt `depends_on` in files and documents of v0.6, and `dependson` by its operator. */
-const fold = (key: string): string => key.replaceAll('_', '').toLowerCase()
+const OLDER: Dialect = {
+  second: (at, key, name) =>
+    fileError(at, `"${key}" is another spelling of "${name}", which stands here already`, 'keep one'),
+}
 
 /**
  * Puts the composite tools of all dialects into the spelling of the schema: keys and values that earlier releases and
@@ -32,7 +34,7 @@ export function respellCompositeTools(tree: LocatedMap): Fault[] {
   const faults: Fault[] = []
   const tools = entry.value.items.map((item) => {
     if (item.kind !== 'map') return item
-    const tool = respell(item, compositeToolSchema, faults) as LocatedMap
+    const tool = renameKeys(item, compositeToolSchema, OLDER, faults)
     respellParameters(tool)
     respellValue(tool, 'failureMode', FAILURE_MODES, faults)
     for (const step of getItems(tool, 'steps')) if (step.kind === 'map') respellStep(step, faults)
@@ -40,30 +42,6 @@ export function respellCompositeTools(tree: LocatedMap): Fault[] {
   })
   put(tree, 'compositeTools', list(tools, entry.value.at), entry.at)
   return faults
-}
-
-function respell(node: Located, schema: unknown, faults: Fault[]): Located {
-  if (schema === undefined || node.kind === 'scalar') return node
-  if (node.kind === 'list') {
-    const inner = insideOf(schema, 'list')
-    return list(
-      node.items.map((item) => respell(item, inner, faults)),
-      node.at,
-    )
-  }
-  const shape = shapeFor(schema)
-  const result = map(node.at)
-  const inner = insideOf(schema, 'map')
-  const names = new Map(Object.keys(shape ?? {}).map((key) => [fold(key), key]))
-  for (const [key, entry] of node.entries) {
-    const name = shape && !Object.hasOwn(shape, key) ? (names.get(fold(key)) ?? key) : key
-    if (name !== key && (node.entries.has(name) || result.entries.has(name))) {
-      faults.push(
-        fileError(entry.at, `"${key}" is another spelling of "${name}", which stands here already`, 'keep one'),
-      )
-    } else put(result, name, respell(entry.value, shape ? shape[name] : inner, faults), entry.at)
-  }
-  return result
 }
 
 function respellStep(step: LocatedMap, faults: Fault[]): void {

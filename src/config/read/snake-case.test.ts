@@ -50,6 +50,7 @@ test('strategies of backends that are found in a cluster are spelled as today', 
 test('faults point at the author’s own spelling; unknown keys are warnings, wrong values errors', async () => {
   const text = `group: g
 backends: [{name: a, command: x}]
+constructor: x
 aggregation:
   conflict_resolution: prefx
   conflict_resolutio_config: {}
@@ -58,8 +59,9 @@ operational:
 `
   const { faults } = await loadConfig(['-'], { stdin: text })
   expect(faults.map((fault) => `${fault.severity} ${formatFault(fault)}`)).toEqual([
-    'error <stdin>:4:24 aggregation.conflict_resolution: expected one of "prefix", "priority", "manual", found "prefx" (did you mean "prefix"?)',
-    'warning <stdin>:5:3 aggregation.conflict_resolutio_config: unknown key "conflict_resolutio_config" is ignored (did you mean "conflict_resolution_config"?)',
-    'error <stdin>:7:31 operational.timeouts.per_workload.b: there is no backend "b" (there is "a")',
+    'warning <stdin>:3:1 constructor: unknown key "constructor" is ignored',
+    'error <stdin>:5:24 aggregation.conflict_resolution: expected one of "prefix", "priority", "manual", found "prefx" (did you mean "prefix"?)',
+    'warning <stdin>:6:3 aggregation.conflict_resolutio_config: unknown key "conflict_resolutio_config" is ignored (did you mean "conflict_resolution_config"?)',
+    'error <stdin>:8:31 operational.timeouts.per_workload.b: there is no backend "b" (there is "a")',
   ])
 })

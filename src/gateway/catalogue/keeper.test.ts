@@ -65,16 +65,17 @@ async function kept() {
     if (name === 'catalogue.note') notes.push((data as { message: string }).message)
   })
   const told: { before: string[]; after: string[]; apart: Apart | undefined }[] = []
-  const keeper = new CatalogueKeeper(
-    [backend as unknown as Backend],
-    config!.aggregation,
+  const keeper = new CatalogueKeeper({
+    backends: [backend as unknown as Backend],
+    settings: config!.aggregation,
     telemetry,
-    new DefinitionGuard(undefined, new DefinitionNews(telemetry)),
-    new Composites([], DEFAULT_WORKFLOW_LIMITS),
-    1,
-    undefined,
-    (before, after, apart) => told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], apart }),
-  )
+    guard: new DefinitionGuard(undefined, new DefinitionNews(telemetry)),
+    composites: new Composites([], DEFAULT_WORKFLOW_LIMITS),
+    version: 1,
+    claims: undefined,
+    onChange: (before, after, apart) =>
+      told.push({ before: [...before.tools.keys()], after: [...after.tools.keys()], apart }),
+  })
   return {
     keeper,
     told,

@@ -13,8 +13,10 @@ import { principalKey } from '../../model/principal.ts'
 import { isSignInTool } from '../../model/sign-in.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
-import type { Composite, Composites } from '../workflows/composites.ts'
+import type { Composite } from '../workflows/compiled-composites.ts'
+import type { Composites, Joined } from '../workflows/composites.ts'
 import { toolsOf, type Tools } from '../workflows/offers.ts'
+import { CompositeNews } from './composite-news.ts'
 import type { Admission, DefinitionGuard } from './definition-guard.ts'
 
 /** The first list waits this long for a backend that is still connecting, once per backend. */
@@ -30,6 +32,19 @@ const TTL_CONNECTING_MS = 1000
 /** Changes that come together make one catalogue. */
 const COALESCE_MS = 5
 
+export interface KeeperParts {
+  backends: readonly Backend[]
+  settings: AggregationSettings
+  telemetry: Telemetry
+  guard: DefinitionGuard
+  composites: Composites
+  version: number
+  /** Names that are settled already: the configuration before this one gave the same. */
+  claims: Claims | undefined
+  /** With `apart`: only what they see has changed. */
+  onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
+}
+
 /** Keeps the catalogue of one generation up to date with its backends. */
 export class CatalogueKeeper {
   readonly #backends: readonly Backend[]
@@ -37,11 +52,8 @@ export class CatalogueKeeper {
   readonly #telemetry: Telemetry
   readonly #guard: DefinitionGuard
   readonly #composites: Composites
-  /** What each catalogue was made from. */
-  readonly #admissions = new WeakMap<Catalogue, Admission>()
-  /** What steps may call of each. */
-  readonly #tools = new WeakMap<Catalogue, Tools>()
-  readonly #onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void
+  readonly #news: CompositeNews
+  readonly #onChange: KeeperParts['onChange']
   readonly #unsubscribe: (() => void)[]
   readonly #waitedFor = new Set<Backend>()
   /** Some of the backends show each principal something else. */
@@ -54,34 +66,24 @@ export class CatalogueKeeper {
   #settled = false
   readonly #started = Date.now()
   #timer: NodeJS.Timeout | undefined
-  #catalogue: Catalogue
-  /** What the catalogue was built from. */
+  #built: Built
+  /** What it was built from. */
   #sources: readonly unknown[] = []
 
-  constructor(
-    backends: readonly Backend[],
-    settings: AggregationSettings,
-    telemetry: Telemetry,
-    guard: DefinitionGuard,
-    composites: Composites,
-    version: number,
-    /** Names that are settled already: the configuration before this one gave the same. */
-    claims: Claims | undefined,
-    /** With `apart`: only what they see has changed. */
-    onChange: (before: Catalogue, after: Catalogue, apart?: Apart) => void,
-  ) {
+  constructor({ backends, settings, telemetry, guard, composites, version, claims, onChange }: KeeperParts) {
     this.#backends = backends
     this.#perCaller = backends.some(({ perCaller }) => perCaller)
     this.#settings = settings
     this.#telemetry = telemetry
     this.#guard = guard
     this.#composites = composites
+    this.#news = new CompositeNews(telemetry)
     this.#onChange = onChange
     if (claims) {
       this.#claims = claims
       this.#settled = true
     }
-    this.#catalogue = this.#build(version)
+    this.#built = this.#build(version)
     for (const apart of backends.flatMap((backend) => backend.apart)) this.#look(apart)
     this.#unsubscribe = [
       ...backends.map((backend) => backend.subscribe(() => this.#rebuildSoon())),
@@ -91,30 +93,34 @@ export class CatalogueKeeper {
 
   /** As it is now, without waiting. */
   get catalogue(): Catalogue {
-    return this.#catalogue
+    return this.#built.catalogue
   }
 
   /** As this caller sees it. */
-  view(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Catalogue {
-    if (this.#views.size === 0) return this.#catalogue
+  view(caller: Viewer): Catalogue {
+    return this.#seenBy(caller).catalogue
+  }
+
+  #seenBy(caller: Viewer): Built {
+    if (this.#views.size === 0) return this.#built
     const { owner, profile, principal } = caller
     const own = this.#perCaller && audienceKey({ profile: profile.key, principal: principalKey(principal) })
     const view = this.#views.get(owner) ?? (own ? this.#views.get(own) : undefined) ?? this.#views.get(profile.key)
-    if (!view) return this.#catalogue
-    if (view.base !== this.#catalogue) {
-      view.base = this.#catalogue
-      view.catalogue = this.#build(this.#catalogue.version, view.apart)
+    if (!view) return this.#built
+    if (view.base !== this.#built) {
+      view.base = this.#built
+      view.built = this.#build(this.catalogue.version, view.apart)
     }
-    return view.catalogue
+    return view.built
   }
 
   /** What the backends offer to this caller, and what of it is withheld. */
-  admission(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Admission {
-    return this.#admissions.get(this.view(caller)) ?? { offered: [], contributions: [], withheld: [] }
+  admission(caller: Viewer): Admission {
+    return this.#seenBy(caller).admission
   }
 
   /** Whether a resource that a backend lists is kept from this caller: no other way may lead to it. */
-  withholds(uri: string, caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): boolean {
+  withholds(uri: string, caller: Viewer): boolean {
     const { withheld } = this.admission(caller)
     return (
       withheld.some(({ kind, name }) => kind === 'resource' && name === uri) && !this.view(caller).resources.has(uri)
@@ -122,38 +128,39 @@ export class CatalogueKeeper {
   }
 
   /** A composite tool as it stands for this caller. */
-  composite(workflow: string, caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Composite | undefined {
-    return this.#composites.of(this.view(caller)).get(workflow)
+  composite(workflow: string, caller: Viewer): Composite | undefined {
+    return this.#seenBy(caller).composites.get(workflow)
   }
 
   /** All of them, as they stand for those who see nothing of their own. */
   get composites(): ReadonlyMap<string, Composite> {
-    return this.#composites.of(this.#catalogue)
+    return this.#built.composites
   }
 
   /** What steps may call, of those who see nothing of their own. */
   get tools(): Tools {
-    return this.#tools.get(this.#catalogue) ?? NO_TOOLS
+    return this.#built.tools
   }
 
   /** What steps of this caller may call. */
-  toolsFor(caller: Pick<Caller, 'owner' | 'profile' | 'principal'>): Tools {
-    return this.#tools.get(this.view(caller)) ?? NO_TOOLS
+  toolsFor(caller: Viewer): Tools {
+    return this.#seenBy(caller).tools
   }
 
   #onChangeApart(apart: Apart): void {
     // What they were told of last; `view` would already show what is new.
-    const before = this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue
+    const before = this.#views.get(keyOf(apart))?.built ?? this.#built
     this.#look(apart)
     // Who sees something of their own besides sees this too.
     for (const view of this.#views.values()) if (isWithin(view.apart, apart)) view.base = undefined
-    this.#onChange(before, this.#views.get(keyOf(apart))?.catalogue ?? this.#catalogue, apart)
+    const after = this.#views.get(keyOf(apart))?.built ?? this.#built
+    this.#onChange(before.catalogue, after.catalogue, apart)
   }
 
   #look(apart: Apart): void {
     if (this.#backends.some((backend) => backend.listsApart(apart))) {
-      const catalogue = this.#build(this.#catalogue.version, apart)
-      this.#views.set(keyOf(apart), { apart, base: this.#catalogue, catalogue })
+      const built = this.#build(this.catalogue.version, apart)
+      this.#views.set(keyOf(apart), { apart, base: this.#built, built })
     } else this.#views.delete(keyOf(apart))
   }
 
@@ -187,7 +194,7 @@ export class CatalogueKeeper {
   }
 
   /** How long this caller may keep what they see now. A list that differs from caller to caller is private. */
-  hints({ owner, profile, principal }: Pick<Caller, 'owner' | 'profile' | 'principal'>): Record<ListKind, CacheHint> {
+  hints({ owner, profile, principal }: Viewer): Record<ListKind, CacheHint> {
     const now = performance.now()
     const own: CacheHint = {
       ttlMs: this.pending > 0 ? TTL_CONNECTING_MS : TTL_MS,
@@ -243,7 +250,8 @@ export class CatalogueKeeper {
   }
 
   #claimed(): Claims {
-    return claimsOf(this.#catalogue, this.#claims, this.#admissions.get(this.#catalogue)?.contributions)
+    const { catalogue, admission } = this.#built
+    return claimsOf(catalogue, this.#claims, admission.contributions)
   }
 
   #rebuildSoon(): void {
@@ -256,15 +264,15 @@ export class CatalogueKeeper {
     const sources = this.#backends.flatMap(({ lists, reachable, state }) => [lists, reachable, state.kind])
     if (sources.every((source, index) => source === this.#sources[index])) return
     this.#sources = sources
-    const before = this.#catalogue
-    this.#catalogue = this.#build(before.version + 1)
+    const before = this.catalogue
+    this.#built = this.#build(before.version + 1)
     if (this.#settled) this.#claims = this.#claimed()
     else if (this.pending === 0) this.#settle()
-    this.#onChange(before, this.#catalogue)
+    this.#onChange(before, this.catalogue)
     this.#tell()
   }
 
-  #build(version: number, apart?: Apart): Catalogue {
+  #build(version: number, apart?: Apart): Built {
     const offered = this.#backends.map((backend) => {
       const own = apart && backend.listsApart(apart)
       return { backend: backend.spec.id, lists: own ?? backend.lists, reachable: backend.reachable }
@@ -279,20 +287,17 @@ export class CatalogueKeeper {
       approved: this.#guard.approves,
       silent,
     })
-    const catalogue = this.#composites.joinTo(merged, tools)
-    this.#tools.set(catalogue, tools)
-    this.#admissions.set(catalogue, admission)
-    return catalogue
+    return { ...this.#composites.joinTo(merged, tools), admission, tools }
   }
 
   /** Tells which composite tools can be called, and which cannot. */
   tellComposites(): void {
-    this.#composites.tell(this.#catalogue, this.#telemetry, this.pending > 0)
+    this.#news.tell(this.composites, this.pending > 0)
   }
 
   #tell(): void {
     this.tellComposites()
-    const { tools, prompts, resources, templates, notes, conflicts, version } = this.#catalogue
+    const { tools, prompts, resources, templates, notes, conflicts, version } = this.catalogue
     const news = [...notes, ...conflicts.map((conflict) => conflict.resolution)].filter(
       (note) => !this.#toldNotes.has(note),
     )
@@ -315,13 +320,21 @@ export class CatalogueKeeper {
   }
 }
 
-const NO_TOOLS: Tools = { tool: () => 'not known yet', tools: () => [] }
+/** A catalogue and what it was made from, that nobody may have one without the other: a filtered copy has no composite tools. */
+interface Built extends Joined {
+  readonly admission: Admission
+  /** What steps may call. */
+  readonly tools: Tools
+}
+
+/** Whatever decides which catalogue a caller sees. */
+type Viewer = Pick<Caller, 'owner' | 'profile' | 'principal'>
 
 interface View {
   apart: Apart
   /** What it was built beside. `undefined`: what it was built from has changed. */
-  base: Catalogue | undefined
-  catalogue: Catalogue
+  base: Built | undefined
+  built: Built
 }
 
 /** Whether `inner` are some of those whom `outer` means. */

@@ -1,8 +1,9 @@
 import type { Call, Context, EntryCall, Outcome } from '../../model/call.ts'
 import type { CatalogueKeeper } from '../catalogue/keeper.ts'
+import { askAboutTask } from '../tasks/ask.ts'
 import type { TaskParts } from '../tasks/requests.ts'
-import { askAboutTask, listTasks } from '../tasks/requests.ts'
-import type { RunTasks } from '../workflows/run-tasks.ts'
+import { listTasks } from '../tasks/requests.ts'
+import type { RunTasks } from '../tasks/runs/run-tasks.ts'
 import type { SkillParts } from './skills.ts'
 import { listSkills, readSkill } from './skills.ts'
 import type { VendorParts } from './vendor.ts'
@@ -23,10 +24,8 @@ export async function invokeBeyond(
   { keeper, tasks, runTasks, skills, vendor }: BeyondParts,
 ): Promise<Outcome> {
   switch (call.kind) {
-    case 'task': {
-      const run = tasks.ids.openRun(call.id, context.principal)
-      return run === undefined ? askAboutTask(call, context, tasks) : runTasks.ask(call, run, context)
-    }
+    case 'task':
+      return askAboutTask(call, context, tasks, runTasks)
     case 'tasks':
       return listTasks(call, context, tasks)
     case 'skills':

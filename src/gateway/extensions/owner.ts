@@ -14,8 +14,10 @@ export function ownerOf(
   methods: ReadonlyMap<string, BackendId>,
 ): BackendId | undefined {
   switch (call.kind) {
-    case 'task':
-      return ids.open(call.id, context.principal)?.backend
+    case 'task': {
+      const task = ids.open(call.id, context.principal)
+      return task?.kind === 'backend' ? task.backend : undefined
+    }
     case 'tasks':
     case 'skills':
       return undefined

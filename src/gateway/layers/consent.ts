@@ -7,7 +7,7 @@ import { pause } from '../../model/pause.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
 import { afterSignIn } from '../outcome.ts'
 import { needsInput } from '../questions/needs-input.ts'
-import { openState, sealState } from '../questions/request-state.ts'
+import { type Again, openState, sealState } from '../questions/request-state.ts'
 import { accepted, asLinks, linkQuestions, takesLinks } from '../questions/url-required.ts'
 
 /** How long a call waits for a user who has agreed to sign in. */
@@ -40,7 +40,7 @@ interface Failed {
   call: Call
   context: Context
   /** The user was sent somewhere before, and has agreed. */
-  repetition: Repetition | undefined
+  repetition: Again | undefined
 }
 
 async function recover(error: unknown, failed: Failed): Promise<Outcome> {
@@ -70,7 +70,10 @@ async function secondTry({ inner, call, context }: Failed): Promise<Outcome> {
 }
 
 function questions(links: JsonObject, consent: string | undefined, { sealer, call, context }: Failed): Outcome {
-  return needsInput(links, sealState(sealer, { kind: 'again', consent }, call, context))
+  return needsInput(
+    links,
+    sealState(sealer, { kind: 'again', ...(consent !== undefined && { consent }) }, call, context),
+  )
 }
 
 /** What was called to sign in is not there any more when that is done. */
@@ -78,16 +81,11 @@ function isGone({ kind }: Call, error: unknown): boolean {
   return kind === 'tool' && error instanceof GatewayError && error.code === 'NOT_AVAILABLE'
 }
 
-/** `consent`: to the sign-in with this id. */
-interface Repetition {
-  consent: string | undefined
-}
-
 /** Where the answer to this call has sent the user, who has agreed; throws `CLIENT_ERROR` when he has not. */
-function repetitionOf(sealer: () => Sealer, call: Call, context: Context): Repetition | undefined {
+function repetitionOf(sealer: () => Sealer, call: Call, context: Context): Again | undefined {
   const { requestState, inputResponses } = call.params
   if (!comesBack(context) || requestState === undefined) return undefined
-  const state = openState(sealer(), requestState, call, context)
+  const state = openState(sealer(), call, context)
   if (state?.kind !== 'again') return undefined
   if (accepted(inputResponses)) return state
   throw new GatewayError('CLIENT_ERROR', 'the user has not agreed to what the backend needs')

@@ -11,7 +11,7 @@ import { checkAnswer } from './check-answer.ts'
 import { needsInput } from './needs-input.ts'
 import type { Turn } from './parked-call.ts'
 import { ParkedCall } from './parked-call.ts'
-import type { RequestState } from './request-state.ts'
+import type { Parked } from './request-state.ts'
 import { openState, sealState } from './request-state.ts'
 
 /** How long the user may take over one round of questions. */
@@ -54,7 +54,7 @@ export class Parking {
   async invoke(call: Call, context: Context, request: UpstreamRequest, run: Run): Promise<Outcome> {
     const { requestState, inputResponses } = call.params
     if (requestState === undefined && inputResponses === undefined) return this.#start(call, context, request, run)
-    const state = openState(this.#sealer(), requestState, call, context)
+    const state = openState(this.#sealer(), call, context)
     // To run the call once more would repeat what the first one has done.
     if (state?.kind !== 'parked') throw invalid('no call waits for these answers: make it again without them')
     return this.#resume(state, call, context, request)
@@ -62,18 +62,7 @@ export class Parking {
 
   /** Whether this is the retry of a call that was asked here: nobody else knows what to do with its state. */
   hasAsked(call: Call, context: Context): boolean {
-    return this.#askedBy(call, context) === 'parked'
-  }
-
-  /** Whether this request goes on with a call, or a run of a workflow, that waits for it. */
-  goesOn(call: Call, context: Context): boolean {
-    const by = this.#askedBy(call, context)
-    return by === 'parked' || by === 'run'
-  }
-
-  #askedBy(call: Call, context: Context): RequestState['kind'] | undefined {
-    const { requestState } = call.params
-    return requestState === undefined ? undefined : openState(this.#sealer(), requestState, call, context)?.kind
+    return openState(this.#sealer(), call, context)?.kind === 'parked'
   }
 
   /** Cancels every parked call. */
@@ -109,12 +98,7 @@ export class Parking {
     return this.#asked(place, call, context, first)
   }
 
-  async #resume(
-    { id, round }: RequestState & { kind: 'parked' },
-    call: Call,
-    context: Context,
-    request: UpstreamRequest,
-  ): Promise<Outcome> {
+  async #resume({ id, round }: Parked, call: Call, context: Context, request: UpstreamRequest): Promise<Outcome> {
     const place = this.#places.get(id)
     if (!place) throw invalid('the call no longer waits for these answers: make it again without them')
     if (place.answered === round && place.turn) {
@@ -140,7 +124,7 @@ export class Parking {
 
   #asked(place: Place, call: Call, context: Context, turn: Turn<Outcome> & { kind: 'questions' }): Outcome {
     this.#leaveIn(TTL_MS, place)
-    const state: RequestState = { kind: 'parked', id: place.id, round: turn.round }
+    const state: Parked = { kind: 'parked', id: place.id, round: turn.round }
     return needsInput(turn.questions, sealState(this.#sealer(), state, call, context))
   }
 

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import type { Ask, Call, Context, Core, Outcome, Question } from '../../model/call.ts'
+import type { Ask, Call, Context, Core, Outcome } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { checkQuestion } from '../../protocol/capabilities.ts'
+import { legacyQuestion } from '../../protocol/legacy-question.ts'
 
 /** A server that asks again and again must not ask for ever. */
 const MAX_ROUNDS = 10
@@ -52,20 +52,17 @@ async function answersTo(inputRequests: unknown, context: Context): Promise<Json
   }
 }
 
-async function answerTo(request: unknown, { profile }: Context, ask: Ask, signal: Cancellation): Promise<JsonObject> {
+async function answerTo(
+  request: unknown,
+  { profile, revision }: Context,
+  ask: Ask,
+  signal: Cancellation,
+): Promise<JsonObject> {
   if (!isObject(request) || typeof request['method'] !== 'string') {
     throw new GatewayError('BACKEND_PROTOCOL', 'the backend asks for input in a broken form')
   }
   const { method } = request
   const params = isObject(request['params']) ? request['params'] : {}
   checkQuestion(profile, method, params)
-  return ask(forLegacy({ method, params }), signal)
-}
-
-/** Legacy clients know URL elicitations by an id, which modern ones have not. */
-function forLegacy(question: Question): Question {
-  const { method, params } = question
-  if (method !== 'elicitation/create' || params['mode'] !== 'url' || params['elicitationId'] !== undefined)
-    return question
-  return { method, params: { ...params, elicitationId: randomUUID() } }
+  return ask(legacyQuestion({ method, params }, revision), signal)
 }

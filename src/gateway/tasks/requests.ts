@@ -11,9 +11,8 @@ import { renameRelatedTask } from '../../protocol/related-task.ts'
 import type { LinkMemory } from '../catalogue/link-memory.ts'
 import { fetchPages } from '../extensions/pages.ts'
 import { requestTo } from '../upstream.ts'
-import { requireTasks } from './extension.ts'
 import { shownAnswer } from './shown-task.ts'
-import type { TaskIds } from './task-ids.ts'
+import type { TaskAt, TaskIds } from './task-ids.ts'
 
 export interface TaskParts {
   /** In configured order. */
@@ -22,18 +21,14 @@ export interface TaskParts {
   links: LinkMemory
 }
 
-/**
- * `tasks/get`, `tasks/result`, `tasks/update`, `tasks/cancel`: to the backend that the id names, over the caller's own
- * connection. An id that is unknown, foreign, or of the other era is answered alike.
- */
-export async function askAboutTask(
+/** Asks the backend, over the caller's own connection. One that is gone, or serves the other era only, knows no such task. */
+export async function askBackend(
   { verb, id, params }: Call & { kind: 'task' },
+  at: TaskAt,
   context: Context,
   { backends, ids, links }: TaskParts,
 ): Promise<Outcome> {
-  requireTasks(context)
-  const at = ids.open(id, context.principal)
-  const backend = at && backends.get(at.backend)
+  const backend = backends.get(at.backend)
   if (backend && !backend.reachable) await backend.wake(context.signal)
   if (!backend || backend.servingEra(context.era) !== context.era) throw unknownTask()
   const said = renameRelatedTask(params, (token) => ids.namesOf(at.backend).native(token, context.principal) ?? token)

@@ -12,7 +12,7 @@ const OTHER = { kind: 'somebody else' } as unknown as Principal
 test('any replica with the same keys routes an id, and gives the same one', () => {
   const [one, two] = [new Sealer([KEY]), new Sealer([KEY])].map((sealer) => new TaskIds(() => sealer))
   const shown = one?.shown(at, ANONYMOUS) ?? ''
-  expect(two?.open(shown, ANONYMOUS)).toEqual(at)
+  expect(two?.open(shown, ANONYMOUS)).toEqual({ kind: 'backend', ...at })
   expect(two?.shown(at, ANONYMOUS)).toBe(shown)
   expect(shown).not.toContain('task-1')
 })
@@ -41,7 +41,7 @@ test('ids are good after the key was rotated', () => {
   const ids = new TaskIds(() => sealer)
   const shown = ids.shown(at, ANONYMOUS) ?? ''
   sealer = new Sealer([{ id: 'n', key: Buffer.alloc(32, 8) }, KEY])
-  expect(ids.open(shown, ANONYMOUS)).toEqual(at)
+  expect(ids.open(shown, ANONYMOUS)).toEqual({ kind: 'backend', ...at })
 })
 
 test('a hidden task has no id', () => {
@@ -62,10 +62,9 @@ test('an id names a task of a backend or a run, for one principal', () => {
   const sealer = new Sealer()
   const ids = new TaskIds(() => sealer)
   const run = ids.shownRun('run-1', ANONYMOUS)
-  expect(ids.openRun(run, ANONYMOUS)).toBe('run-1')
+  expect(ids.open(run, ANONYMOUS)).toEqual({ kind: 'run', run: 'run-1' })
   expect(ids.shownRun('run-1', ANONYMOUS)).toBe(run)
-  expect(ids.open(run, ANONYMOUS)).toBeUndefined()
-  expect(ids.openRun(run, OTHER)).toBeUndefined()
-  expect(ids.openRun(ids.shown(at, ANONYMOUS) ?? '', ANONYMOUS)).toBeUndefined()
-  expect(ids.openRun('run-1', ANONYMOUS)).toBeUndefined()
+  expect(ids.open(run, OTHER)).toBeUndefined()
+  expect(ids.open('run-1', ANONYMOUS)).toBeUndefined()
+  expect(ids.namesOf(at.backend).native(run, ANONYMOUS)).toBeUndefined()
 })

@@ -17,6 +17,9 @@ export interface TaskAt {
   id: string
 }
 
+/** Who performs a task: a backend, or the gateway itself as a run of a composite tool. */
+export type OpenedTask = ({ readonly kind: 'backend' } & TaskAt) | { readonly kind: 'run'; readonly run: string }
+
 /**
  * Task ids as callers see them: sealed, so that any replica finds the backend, a reload changes nothing while the backend
  * keeps its name, and nobody but the principal that was given one can use it. Clients compare ids, so the same task always
@@ -37,24 +40,19 @@ export class TaskIds {
     return this.#sealer().sealSteadily({ b: backend, i: id }, binding(principal))
   }
 
-  /** `undefined`: not the id of a backend's task that this principal was given. */
-  open(token: string, principal: Principal): TaskAt | undefined {
+  /** `undefined`: not an id that this principal was given. */
+  open(token: string, principal: Principal): OpenedTask | undefined {
     const opened = this.#sealer().open(token, binding(principal))
     if (!isObject(opened)) return undefined
-    const { b: backend, i: id } = opened
-    return typeof backend === 'string' && typeof id === 'string' ? { backend: backendId(backend), id } : undefined
+    const { b: backend, i: id, r: run } = opened
+    if (typeof run === 'string') return { kind: 'run', run }
+    if (typeof backend !== 'string' || typeof id !== 'string') return undefined
+    return { kind: 'backend', backend: backendId(backend), id }
   }
 
   /** The id of a run of a composite tool, which any replica finds in the store. */
   shownRun(run: string, principal: Principal): string {
     return this.#sealer().sealSteadily({ r: run }, binding(principal))
-  }
-
-  /** The run that an id of ours names; `undefined`: not one that this principal was given. */
-  openRun(token: string, principal: Principal): string | undefined {
-    const opened = this.#sealer().open(token, binding(principal))
-    const run = isObject(opened) ? opened['r'] : undefined
-    return typeof run === 'string' ? run : undefined
   }
 
   /** A progress token that outlives the request with which a task begins; it opens for this principal and backend. */
@@ -67,7 +65,7 @@ export class TaskIds {
       shown: (id, principal) => this.shown({ backend, id }, principal),
       native: (token, principal) => {
         const at = this.open(token, principal)
-        return at?.backend === backend ? at.id : undefined
+        return at?.kind === 'backend' && at.backend === backend ? at.id : undefined
       },
       asker: (id) => this.#inside.get(keyOf(backend, id)),
       progressToken: (token, principal) => {

@@ -8,7 +8,7 @@ import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { pause } from '../../model/pause.ts'
 import { withoutHop } from '../../protocol/translate.ts'
-import type { RunWatches } from '../workflows/run-watches.ts'
+import type { RunWatches } from './runs/run-watches.ts'
 import type { TaskIds } from './task-ids.ts'
 
 /** A task whose server has not taken it on by then is left out of what is acknowledged. */
@@ -50,16 +50,10 @@ export class TaskWatches {
       throw new GatewayError('PARAMS_INVALID', `Invalid params: a client may listen to ${MAX_WATCHED} tasks`)
     }
     const signal = new Cancellation()
-    const byBackend = new Map<BackendId, Map<string, string>>()
-    for (const token of tokens) {
-      const at = this.#ids.open(token, caller.principal)
-      if (!at || this.#backendOf(at.backend)?.servingEra('modern') !== 'modern') continue
-      const known = byBackend.get(at.backend) ?? new Map<string, string>()
-      byBackend.set(at.backend, known.set(at.id, token))
-    }
+    const { byBackend, runs } = this.#sort(tokens, caller)
     const accepted = await Promise.all([
       ...[...byBackend].map(([backend, known]) => this.#listen(backend, known, caller, signal, listener, flow)),
-      ...tokens.map((token) => this.#watchRun(token, caller, signal, listener)),
+      ...[...runs].map(([token, run]) => this.#watchRun(run, token, caller, signal, listener)),
     ])
     const standing = new Set(accepted.flat())
     const end = (): void => signal.cancel(new GatewayError('CANCELLED', 'the client no longer listens'))
@@ -67,9 +61,36 @@ export class TaskWatches {
     return { ids: tokens.filter((token) => standing.has(token)), end }
   }
 
-  async #watchRun(token: string, caller: Caller, signal: Cancellation, listener: TaskListener): Promise<string[]> {
-    const run = this.#ids.openRun(token, caller.principal)
-    const end = run === undefined ? undefined : await this.#runs.watch(run, token, caller, listener).catch(() => {})
+  /** Tokens by the backend that performs their tasks and its own id, and runs by token. */
+  #sort(tokens: readonly string[], caller: Caller) {
+    const byBackend = new Map<BackendId, Map<string, string>>()
+    const runs = new Map<string, string>()
+    for (const token of tokens) {
+      const task = this.#ids.open(token, caller.principal)
+      switch (task?.kind) {
+        case undefined:
+          break
+        case 'backend': {
+          if (this.#backendOf(task.backend)?.servingEra('modern') !== 'modern') break
+          const known = byBackend.get(task.backend) ?? new Map<string, string>()
+          byBackend.set(task.backend, known.set(task.id, token))
+          break
+        }
+        case 'run':
+          runs.set(token, task.run)
+      }
+    }
+    return { byBackend, runs }
+  }
+
+  async #watchRun(
+    run: string,
+    token: string,
+    caller: Caller,
+    signal: Cancellation,
+    listener: TaskListener,
+  ): Promise<string[]> {
+    const end = await this.#runs.watch(run, token, caller, listener).catch(() => {})
     if (!end) return []
     signal.onCancel(end)
     return [token]

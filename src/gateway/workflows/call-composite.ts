@@ -1,27 +1,34 @@
 import { randomUUID } from 'node:crypto'
 import type { Call, Context, Outcome } from '../../model/call.ts'
 import { GatewayError } from '../../model/errors.ts'
-import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import type { Sealer } from '../../protocol/sealed.ts'
-import type { Caller, Turn } from '../../workflow/run/ports.ts'
+import type { RunCaller, Turn } from '../../workflow/run/ports.ts'
 import { applyDefaults } from '../../workflow/schema/defaults.ts'
-import { validateOutput } from '../../workflow/schema/validate.ts'
+import { validatorFor } from '../../workflow/schema/validate.ts'
 import { needsInput } from '../questions/needs-input.ts'
 import { openState, sealState } from '../questions/request-state.ts'
 import { knowsTasks } from '../tasks/extension.ts'
 import { asksForTask, notAsTask } from '../tasks/tool-call.ts'
 import { callerOf } from './caller.ts'
-import type { Composite } from './composites.ts'
-import { argumentsResult, awayResult, resultOf } from './outcome.ts'
+import type { Composite } from './compiled-composites.ts'
+import { argumentsResult, notReadyResult, resultOf } from './outcome.ts'
 import { answersIn, inputRequests } from './questions.ts'
-import type { RunTasks } from './run-tasks.ts'
 import type { Runs } from './runs.ts'
 
 export interface CompositeCallParts {
-  runs: () => Runs
-  tasks: RunTasks
+  runs: Runs
+  tasks: TurnOrHandle
   sealer: () => Sealer
+}
+
+interface TurnOrHandle {
+  /** What a call comes to that makes this run go on: its turn, when that is soon, or the handle of a task. */
+  turnOrHandle: (
+    run: string,
+    context: Context,
+    start: (context: Context) => Promise<Turn>,
+  ) => Promise<Turn | (Outcome & { kind: 'result' })>
 }
 
 /**
@@ -42,20 +49,21 @@ export async function callComposite(
 }
 
 async function begin(
-  { workflow, compiled, definition, away }: Composite,
+  { workflow, compiled, definition, status }: Composite,
   call: Call & { kind: 'tool' },
   context: Context,
   parts: CompositeCallParts,
 ): Promise<Outcome> {
-  const { plan, inputSchema } = compiled
-  if (away || !plan) return awayResult(workflow, away?.why ?? '', away?.waiting ?? false)
+  if (status.kind !== 'ready') return notReadyResult(workflow, status)
+  const { plan } = status
+  const { inputSchema } = compiled
   const given = call.params['arguments']
   const params = applyDefaults(inputSchema, isObject(given) ? given : {})
-  const problem = argumentProblem(inputSchema, params)
+  const problem = validatorFor(inputSchema)(params)
   if (problem !== undefined) return argumentsResult(workflow, problem)
   const id = randomUUID()
   return perform({ id, workflow, isTask: knowsTasks(context) }, call, context, parts, (caller) =>
-    parts.runs().begin({ id, plan, definition, params, caller }),
+    parts.runs.begin({ id, plan, definition, params, caller }),
   )
 }
 
@@ -65,12 +73,11 @@ async function resume(
   context: Context,
   parts: CompositeCallParts,
 ): Promise<Outcome> {
-  const { requestState, inputResponses } = call.params
-  const state = openState(parts.sealer(), requestState, call, context)
+  const state = openState(parts.sealer(), call, context)
   if (state?.kind !== 'run') throw unknownRun()
-  const answers = answersIn(inputResponses, state.questions)
+  const answers = answersIn(call.params['inputResponses'], state.questions)
   const { id, isTask } = state
-  return perform({ id, workflow, isTask }, call, context, parts, (caller) => parts.runs().resume(id, answers, caller))
+  return perform({ id, workflow, isTask }, call, context, parts, (caller) => parts.runs.resume(id, answers, caller))
 }
 
 /** A run that this request makes go on. */
@@ -87,7 +94,7 @@ async function perform(
   call: Call & { kind: 'tool' },
   context: Context,
   parts: CompositeCallParts,
-  start: (caller: Caller<Context>) => Promise<Turn>,
+  start: (caller: RunCaller<Context>) => Promise<Turn>,
 ): Promise<Outcome> {
   const goOn = (own: Context, returns: boolean): Promise<Turn> => start(callerOf(call.params, own, returns))
   if (!run.isTask || !knowsTasks(context)) return outcomeOf(await goOn(context, false), run, call, context, parts)
@@ -120,12 +127,4 @@ function unknownRun(): GatewayError {
     'PARAMS_INVALID',
     'Invalid params: no run waits for these answers: make the call without them',
   )
-}
-
-const validators = new WeakMap<JsonObject, ReturnType<typeof validateOutput>>()
-
-function argumentProblem(schema: JsonObject, params: JsonObject): string | undefined {
-  let validate = validators.get(schema)
-  if (!validate) validators.set(schema, (validate = validateOutput(schema)))
-  return validate(params)
 }

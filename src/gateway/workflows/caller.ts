@@ -1,11 +1,11 @@
 import type { Context } from '../../model/call.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { metaOf } from '../../protocol/envelope.ts'
-import type { Caller } from '../../workflow/run/ports.ts'
+import type { RunCaller } from '../../workflow/run/ports.ts'
 import { askingOf } from './questions.ts'
 
 /** Whoever makes the request with these params, as runs know it. `returns`: it has the run as a task. */
-export function callerOf(params: JsonObject, context: Context, returns: boolean): Caller<Context> {
+export function callerOf(params: JsonObject, context: Context, returns: boolean): RunCaller<Context> {
   const { emit, signal } = context
   const progressToken = metaOf(params)?.['progressToken']
   return {
@@ -20,6 +20,5 @@ export function callerOf(params: JsonObject, context: Context, returns: boolean)
         },
       }),
     returns,
-    depth: 0,
   }
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bodyOf, ROOM, storedRun } from '../../../test/support/workflow/store-suite.ts'
 import type { SealingKey } from '../../model/settings.ts'
-import { runStore } from './store.ts'
+import { chooseStore, mayHoldRuns } from './choose-store.ts'
 
 let folder: string
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'vmcp-runs-'))))
@@ -15,12 +15,12 @@ const [OLD, NEW] = [1, 2].map((fill): SealingKey => ({ id: `k${fill}`, key: Buff
   SealingKey,
 ]
 const storeWith = (keys: () => readonly SealingKey[]) =>
-  runStore({ storage: { provider: 'file' }, stateFolder: folder, keys })
+  chooseStore({ storage: { provider: 'file' }, stateFolder: folder }, keys)
 const run = (id: string) => storedRun(id, { body: bodyOf({ a: id }) })
 
 test('keys rotate: what is begun with the new one does not need the old one, whatever was begun before', async () => {
   for (const keys of [[OLD], [NEW, OLD], [NEW]]) {
-    const store = storeWith(() => keys)
+    const store = await storeWith(() => keys)
     const id = keys.map((key) => key.id).join('-')
     expect(await store.create(run(id), ROOM)).toBe('created')
     expect((await store.read(id))?.body).toEqual(run(id).body)
@@ -30,7 +30,7 @@ test('keys rotate: what is begun with the new one does not need the old one, wha
 
 test('they rotate while the store is open, too', async () => {
   let keys = [OLD]
-  const store = storeWith(() => keys)
+  const store = await storeWith(() => keys)
   await store.create(run('one'), ROOM)
   keys = [NEW, OLD]
   await store.create(run('two'), ROOM)
@@ -41,12 +41,13 @@ test('they rotate while the store is open, too', async () => {
   await store.close()
 })
 
-test('a file that cannot be used is tried again', async () => {
-  const path = join(folder, 'workflows')
-  writeFileSync(path, 'in the way')
-  const store = storeWith(() => [OLD])
-  await expect(store.read('one')).rejects.toThrow('')
-  rmSync(path)
-  expect(await store.read('one')).toBeUndefined()
-  await store.close()
+test('a place holds runs as soon as somebody has kept one there', async () => {
+  const place = { storage: { provider: 'file' }, stateFolder: folder } as const
+  expect(mayHoldRuns(place)).toBe(false)
+  await (await storeWith(() => [OLD])).close()
+  expect(mayHoldRuns(place)).toBe(true)
+  expect(mayHoldRuns({ ...place, storage: { provider: 'memory' } })).toBe(false)
+  expect(mayHoldRuns({ storage: { provider: 'file', path: join(folder, 'workflows') }, stateFolder: undefined })).toBe(
+    true,
+  )
 })

@@ -4,7 +4,6 @@ import { buildCatalogue } from '../../aggregation/build.ts'
 import { backendId } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { type AggregationSettings, DEFAULT_WORKFLOW_LIMITS } from '../../model/settings.ts'
-import { type EventName, Telemetry } from '../../telemetry/events.ts'
 import { Composites } from './composites.ts'
 import { toolsOf } from './offers.ts'
 
@@ -49,9 +48,10 @@ function joined({ composites: definitions, git, settings = {}, approved = false 
   ]
   const merged = buildCatalogue(offered, all, new Map(), 1, composites.reserved)
   const silent = git ? [] : [GIT]
-  const catalogue = composites.joinTo(merged, toolsOf(merged, { settings: all, configured: 2, approved, silent }))
+  const tools = toolsOf(merged, { settings: all, configured: 2, approved, silent })
+  const { catalogue, composites: of } = composites.joinTo(merged, tools)
   const listed = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed')
-  return { catalogue, composites, listed: listed.map(({ shown }) => shown), of: composites.of(catalogue) }
+  return { catalogue, composites, listed: listed.map(({ shown }) => shown), of }
 }
 
 test('one that fits is listed with its schema and hints; its neighbour that does not is withdrawn', () => {
@@ -69,8 +69,8 @@ test('one that fits is listed with its schema and hints; its neighbour that does
       annotations: { readOnlyHint: true, destructiveHint: false, openWorldHint: false },
     },
   })
-  expect(of.get('bad')?.away).toEqual({
-    waiting: false,
+  expect(of.get('bad')?.status).toEqual({
+    kind: 'withdrawn',
     why: 'step "a", tool: there is no tool "git_lag"',
     hint: 'did you mean "git_log"?',
   })
@@ -80,10 +80,10 @@ test('one whose backend has not answered waits, under its prefix and its own nam
   for (const name of ['git_log', 'git.log']) {
     const { listed, of, composites } = joined({ composites: [calling('one', name)] })
     expect(listed).toEqual(['files_read'])
-    expect(of.get('one')?.away).toMatchObject({ waiting: true, why: expect.stringContaining(name) })
+    expect(of.get('one')?.status).toMatchObject({ kind: 'waiting', why: expect.stringContaining(name) })
     expect(joined({ composites: [], git: [tool('log')] }, composites).listed).toContain('one')
   }
-  expect(joined({ composites: [calling('one', 'hub_log')] }).of.get('one')?.away).toMatchObject({ waiting: false })
+  expect(joined({ composites: [calling('one', 'hub_log')] }).of.get('one')?.status).toMatchObject({ kind: 'withdrawn' })
 })
 
 test('a tool that filters hide may be called by a step', () => {
@@ -130,24 +130,8 @@ test('what has not changed is not compiled again, and what has is', () => {
   expect(again.of.get('one')).toBe(first.of.get('one'))
   const other = { type: 'object', properties: { path: { type: 'integer' } } }
   const changed = joined({ composites: [], git: [{ ...git[0], inputSchema: other }] }, first.composites)
-  expect(changed.of.get('one')?.away?.why).toContain('path')
+  expect(changed.of.get('one')?.status).toMatchObject({ why: expect.stringContaining('path') })
   expect(joined({ composites: [], git }, first.composites).of.get('one')).toBe(first.of.get('one'))
-})
-
-test('what becomes of one is told once', () => {
-  const events: EventName[] = []
-  const telemetry = new Telemetry()
-  telemetry.subscribe((name) => events.push(name))
-  const first = joined({ composites: [calling('one', 'git_log'), calling('two', 'files_read')] })
-  const tell = (git: JsonObject[] | undefined, early = false): EventName[] => {
-    first.composites.tell(joined({ composites: [], git }, first.composites).catalogue, telemetry, early)
-    return events.splice(0)
-  }
-  expect(tell(undefined, true)).toEqual([])
-  expect(tell(undefined)).toEqual(['workflow.withdrawn'])
-  expect(tell(undefined)).toEqual([])
-  expect(tell([tool('log')])).toEqual(['workflow.offered'])
-  expect(tell([])).toEqual(['workflow.withdrawn'])
 })
 
 test('a run that was begun is planned again with what it was begun with', () => {
@@ -167,9 +151,9 @@ test('a run that was begun is planned again with what it was begun with', () => 
     const merged = buildCatalogue([{ backend: FILES, lists: none, reachable: true }], SETTINGS, new Map(), 1)
     return toolsOf(merged, { settings: SETTINGS, configured: 2, approved: false, silent: [] })
   }
-  const faults = empty.planAgain(stored, [], tools('read'))
+  const faults = empty.plan(stored, [], tools('read'))
   expect(faults).toEqual({ faults: expect.arrayContaining([expect.stringContaining('inner')]) })
-  const withAll = empty.planAgain(stored, [], joinedTools())
+  const withAll = empty.plan(stored, [], joinedTools())
   expect(withAll).toMatchObject({ plan: { steps: [{ id: 'in' }, { id: 'b' }] } })
 
   function joinedTools() {
@@ -203,6 +187,6 @@ test('a step that has ended calls nothing any more', () => {
       silent: [],
     },
   )
-  expect(now.composites.planAgain(stored, ['a'], tools)).toMatchObject({ plan: { steps: [{ id: 'a' }, { id: 'b' }] } })
-  expect(now.composites.planAgain(stored, [], tools)).toEqual({ faults: ['there is no tool "git_log"'] })
+  expect(now.composites.plan(stored, ['a'], tools)).toMatchObject({ plan: { steps: [{ id: 'a' }, { id: 'b' }] } })
+  expect(now.composites.plan(stored, [], tools)).toEqual({ faults: ['there is no tool "git_log"'] })
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Context, GATEWAY_CALLER, type Notification } from '../../model/call.ts'
 import { Cancellation } from '../../model/cancellation.ts'
-import { contextWithout, lastingContext } from './lasting-context.ts'
+import { contextWithout, lastingContext, showing } from './lasting-context.ts'
 
 const said: Notification[] = []
 const request: Context = {
@@ -31,4 +31,11 @@ test('a request that nobody waits for cancels nothing, and has the credentials o
   request.signal.cancel(new Error('gone'))
   expect(context.signal.cancelled).toBe(false)
   expect(context).toMatchObject({ principal: request.principal, passed: request.passed, emit: undefined })
+})
+
+test('a later request shows its credentials, and nothing is changed in place', () => {
+  const before = { ...request }
+  const context = showing(request, { ...request, passed: ['x-ticket', '2'], era: 'legacy' })
+  expect(context).toEqual({ ...before, passed: ['x-ticket', '2'] })
+  expect(request).toEqual(before)
 })

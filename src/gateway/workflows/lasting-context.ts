@@ -47,8 +47,9 @@ export function contextWithout(caller: Caller & Partial<Context>): Context {
   }
 }
 
-/** From now on steps go out with what the latest request shows. */
-export function showAs(context: Context, { principal, passed }: Context): void {
-  context.principal = principal
-  context.passed = passed
-}
+/** The same context, with what another request of its owner shows. */
+export const showing = (context: Context, { principal, passed }: Context): Context => ({
+  ...context,
+  principal,
+  passed,
+})

@@ -1,17 +1,15 @@
 import type { Outcome } from '../../model/call.ts'
 import { isObject, type JsonObject } from '../../model/json.ts'
+import { VENDOR_META } from '../../protocol/envelope.ts'
 import type { Turn } from '../../workflow/run/ports.ts'
-
-/** Where the result of a composite tool tells of its steps. */
-export const WORKFLOW_META = 'vmcp/workflow'
-/** Under which its run is found in the history. */
-const RUN_META = 'vmcp/runId'
+import type { NotReady } from './composite-status.ts'
 
 type Result = Outcome & { kind: 'result' }
 
 /** What a run has come to, as the result of the tool: structured, as text, and with its steps in `_meta` (contract 7). */
 export function resultOf({ outcome, reports, runId }: Turn & { kind: 'finished' }, workflow: string): Result {
-  const _meta = { [WORKFLOW_META]: reports.map((report): JsonObject => ({ ...report })), [RUN_META]: runId }
+  const steps = reports.map((report): JsonObject => ({ ...report }))
+  const _meta = { [VENDOR_META.workflow]: steps, [VENDOR_META.run]: runId }
   if (outcome.status === 'completed') {
     const { output } = outcome
     const structuredContent = isObject(output) ? output : { result: output }
@@ -34,10 +32,15 @@ const HOW = {
 const result = (value: JsonObject): Result => ({ kind: 'result', value, era: 'legacy' })
 
 /** The composite tool is there, and cannot be called now. */
-export function awayResult(workflow: string, why: string, waiting: boolean): Outcome {
-  const state = waiting ? 'cannot be called yet' : 'is withdrawn, since it does not fit the tools that there are'
+export function notReadyResult(workflow: string, { kind, why }: NotReady): Outcome {
+  const state = NOT_READY[kind]
   return result({ content: [{ type: 'text', text: `Workflow "${workflow}" ${state}: ${why}` }], isError: true })
 }
+
+const NOT_READY = {
+  waiting: 'cannot be called yet',
+  withdrawn: 'is withdrawn, since it does not fit the tools that there are',
+} as const
 
 /** Arguments that do not fit are for the model to mend (2025-11-25, tools, "Error Handling"). */
 export function argumentsResult(workflow: string, problem: string): Outcome {

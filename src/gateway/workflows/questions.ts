@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import type { Context, Question } from '../../model/call.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { checkQuestion, takesQuestion } from '../../protocol/capabilities.ts'
-import { isBefore } from '../../protocol/revisions.ts'
+import { VENDOR_META } from '../../protocol/envelope.ts'
+import { legacyQuestion } from '../../protocol/legacy-question.ts'
 import type { Answers } from '../../workflow/run/answers.ts'
-import type { AskedQuestion, Caller } from '../../workflow/run/ports.ts'
-import { validateOutput } from '../../workflow/schema/validate.ts'
+import type { AskedQuestion, RunCaller } from '../../workflow/run/ports.ts'
+import { validatorFor } from '../../workflow/schema/validate.ts'
 import { checkAnswer } from '../questions/check-answer.ts'
 
 const ELICIT = 'elicitation/create'
@@ -30,7 +30,7 @@ function requestOf(question: AskedQuestion): Question {
 }
 
 /** Which step asks. */
-const metaOf = ({ step }: AskedQuestion): JsonObject => ({ 'vmcp/step': step })
+const metaOf = ({ step }: AskedQuestion): JsonObject => ({ [VENDOR_META.step]: step })
 
 /** For a modern client, which answers when it comes back: by question id. */
 export function inputRequests(questions: readonly AskedQuestion[]): JsonObject {
@@ -53,37 +53,25 @@ export function answersIn(inputResponses: unknown, asked: readonly string[]): An
 }
 
 /** How the run turns to whoever waits for it. A modern client is not asked in the middle: it comes back. */
-export function askingOf(context: Context): Pick<Caller<Context>, 'takes' | 'ask'> {
+export function askingOf(context: Context): Pick<RunCaller<Context>, 'takes' | 'ask'> {
   const { ask, era, profile, revision } = context
   const canBeAsked = era === 'modern' || ask !== undefined
   return {
     takes: (mode) => canBeAsked && takesQuestion(profile, ELICIT, { mode }),
     ...(ask && {
       ask: (question, signal) => {
-        const { method, params } = requestOf(question)
-        checkQuestion(profile, method, params)
-        return ask({ method, params: era === 'legacy' ? forLegacy(revision, method, params) : params }, signal)
+        const request = requestOf(question)
+        checkQuestion(profile, request.method, request.params)
+        return ask(era === 'legacy' ? legacyQuestion(request, revision) : request, signal)
       },
     }),
   }
 }
 
-/** Legacy clients know URL elicitations by an id (2025-11-25, client/elicitation, "URL Mode"), older ones no modes at all. */
-function forLegacy(revision: string, method: string, params: JsonObject): JsonObject {
-  if (method !== ELICIT) return params
-  if (params['mode'] === 'url') return { elicitationId: randomUUID(), ...params }
-  const { mode: _, ...plain } = params
-  return isBefore(revision, '2025-11-25') ? plain : params
-}
-
-const validators = new WeakMap<JsonObject, ReturnType<typeof validateOutput>>()
-
 /** What is wrong with an answer, for whoever gave it; `undefined`: nothing. */
 export function answerProblem(question: AskedQuestion, answer: JsonObject): string | undefined {
   const problem = checkAnswer(requestOf(question).method, answer)
   if (problem !== undefined || question.mode !== 'form' || answer['action'] !== 'accept') return problem
-  let validate = validators.get(question.schema)
-  if (!validate) validators.set(question.schema, (validate = validateOutput(question.schema)))
-  const mismatch = validate(isObject(answer['content']) ? answer['content'] : {})
+  const mismatch = validatorFor(question.schema)(isObject(answer['content']) ? answer['content'] : {})
   return mismatch === undefined ? undefined : `does not fit its form: ${mismatch}`
 }

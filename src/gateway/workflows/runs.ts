@@ -4,56 +4,43 @@ import type { JsonObject, JsonValue } from '../../model/json.ts'
 import { type Principal, principalKey } from '../../model/principal.ts'
 import type { WorkflowSettings } from '../../model/settings.ts'
 import type { Plan } from '../../workflow/plan.ts'
-import { createEngine, type Engine } from '../../workflow/run.ts'
+import { createEngine, type Engine } from '../../workflow/run/engine.ts'
 import type { Answers } from '../../workflow/run/answers.ts'
-import { askedQuestions } from '../../workflow/run/performance.ts'
-import { type Caller, CLOCK, EngineError, type Look, type Turn } from '../../workflow/run/ports.ts'
-import { DEFAULT_SETTINGS } from '../../workflow/run/settings.ts'
-import type { ListedRun, RunBody, RunFilter, RunStore, StoredRun } from '../../workflow/store/run-store.ts'
+import { type RunCaller, CLOCK, EngineError, type RunView, type Turn } from '../../workflow/run/ports.ts'
+import { DEFAULT_SETTINGS, type Settings } from '../../workflow/run/settings.ts'
+import type { ListedRun, RunFilter, RunStore } from '../../workflow/store/run-store.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
 import { StoreError } from '../../workflow/store/store-error.ts'
+import { showing } from './lasting-context.ts'
 import { answerProblem } from './questions.ts'
 import { callStep } from './step-call.ts'
 
 export interface RunsParts {
   store: RunStore
-  settings: Pick<WorkflowSettings, 'questionMs' | 'askMs' | 'valuesMs' | 'historyMs'>
+  /** Asked each time: the configuration may change. */
+  settings: () => Configured
   telemetry: Telemetry
   /** What steps call: always that of the current generation. */
   core: Core
   /** With the tools that there are now for this caller. `ended`: ids of steps that call nothing any more. */
-  planAgain: (
+  plan: (
     definition: JsonValue,
     ended: readonly string[],
     caller: Context,
   ) => { plan: Plan } | { faults: readonly string[] }
 }
 
+type Configured = Pick<WorkflowSettings, 'questionMs' | 'askMs' | 'valuesMs' | 'historyMs'>
+
 /** Of one principal, that have not ended, there are no more. */
 export const MOST_OPEN = DEFAULT_SETTINGS.maxOpenPerOwner
-
-/** A run as its owner may see it. Times are milliseconds since the epoch. */
-export interface RunRecord {
-  readonly look: Exclude<Look, { kind: 'unknown' }>
-  readonly workflow: string
-  /** Of the call, with the defaults applied. */
-  readonly arguments: JsonObject
-  readonly createdAt: number
-  readonly updatedAt: number
-  /** When what it came to is erased. Absent: it goes on. */
-  readonly erasedAt?: number
-  /** Questions that are kept open, whether or not it goes on beside them. */
-  readonly open: readonly string[]
-  /** Nobody performs it, or nobody has answered in time: whoever resumes it makes it go on. */
-  readonly isDue: boolean
-}
 
 interface Beginning {
   plan: Plan
   definition: JsonValue
   /** Checked, with the defaults applied. */
   params: JsonObject
-  caller: Caller<Context>
+  caller: RunCaller<Context>
   id?: string
 }
 
@@ -61,23 +48,20 @@ interface Beginning {
 export class Runs {
   readonly #engine: Engine<Context>
   readonly #store: RunStore
-  readonly #valuesMs: number
   readonly #telemetry: Telemetry
 
-  constructor({ store, settings, core, planAgain, telemetry }: RunsParts) {
-    const { questionMs, askMs, valuesMs, historyMs } = settings
+  constructor({ store, settings, core, plan, telemetry }: RunsParts) {
     this.#store = store
-    this.#valuesMs = valuesMs
     this.#telemetry = telemetry
     this.#engine = createEngine<Context>(
       {
         ...CLOCK,
         store,
         call: (step, signal) => callStep(core, step, signal),
-        plan: planAgain,
+        plan,
         check: answerProblem,
       },
-      { ...DEFAULT_SETTINGS, questionMs, askMs, valuesMs, historyMs },
+      settingsNow(settings),
     )
   }
 
@@ -85,22 +69,39 @@ export class Runs {
     return this.#engine.begin({ ...beginning, owner: ownerOf(beginning.caller) }).catch(this.#told)
   }
 
-  resume(id: string, answers: Answers, caller: Caller<Context>): Promise<Turn> {
+  resume(id: string, answers: Answers, caller: RunCaller<Context>): Promise<Turn> {
     return this.#engine.resume(id, ownerOf(caller), answers, caller).catch(this.#told)
   }
 
+  /** As `Engine.answer` has it. */
+  answer(id: string, answers: Answers, caller: RunCaller<Context>): Promise<boolean> {
+    return this.#engine.answer(id, ownerOf(caller), answers, caller).catch(this.#told)
+  }
+
+  /** From now on the steps of a run go out with what this request of its owner shows. */
+  refresh(id: string, context: Context): void {
+    this.#engine.refresh(id, principalKey(context.principal), (before) => showing(before, context))
+  }
+
+  /** Calls back when a run that goes on here has changed in a way that its owner sees. */
+  onChange(listener: (id: string) => void): () => void {
+    return this.#engine.onChange(listener)
+  }
+
   /** `undefined`: this principal has no such run, or it has been erased. */
-  async record(id: string, principal: Principal): Promise<RunRecord | undefined> {
-    const owner = principalKey(principal)
-    const stored = await this.#store.read(id).catch(this.#told)
-    if (!stored?.body || stored.owner !== owner) return undefined
-    const look = await this.#engine.look(id, owner).catch(this.#told)
-    return look.kind === 'unknown' ? undefined : recordOf({ ...stored, body: stored.body }, look, this.#valuesMs)
+  look(id: string, principal: Principal): Promise<RunView | undefined> {
+    return this.#engine.look(id, principalKey(principal)).catch(this.#told)
   }
 
   /** False: this principal has no such run, or it has ended. */
   cancel(id: string, principal: Principal): Promise<boolean> {
     return this.#engine.cancel(id, principalKey(principal)).catch(this.#told)
+  }
+
+  /** As in a list. `undefined`: this principal has no such run, or it has been forgotten. */
+  async find(id: string, principal: Principal): Promise<ListedRun | undefined> {
+    const run = await this.#store.read(id).catch(this.#told)
+    return run?.owner === principalKey(principal) ? run : undefined
   }
 
   /** The runs of one principal, newest first. */
@@ -120,8 +121,8 @@ export class Runs {
   }
 
   /** There are other tools, or other definitions: what remains of each run is checked again. */
-  recheck(): void {
-    if (this.#engine.size > 0) this.#engine.reloaded()
+  replan(): void {
+    if (this.#engine.size > 0) this.#engine.replan()
   }
 
   /** Ends what nobody can come back to. */
@@ -131,27 +132,30 @@ export class Runs {
   }
 }
 
-function recordOf(stored: StoredRun & { body: RunBody }, look: RunRecord['look'], valuesMs: number): RunRecord {
-  const { workflow, createdAt, updatedAt, endedAt, lease, openUntil = Infinity, body } = stored
-  const asked = look.kind === 'asking' ? look.questions : []
-  const open = [...askedQuestions(body.run), ...asked.filter(({ mode }) => mode === 'backend')]
-  return {
-    look,
-    workflow,
-    arguments: body.run.body.params,
-    createdAt,
-    updatedAt,
-    ...(endedAt !== undefined && { erasedAt: endedAt + valuesMs }),
-    open: open.map(({ id }) => id),
-    isDue: look.kind !== 'finished' && (lease?.until ?? openUntil) <= CLOCK.now(),
-  }
-}
+/** As the configuration has them whenever the engine looks. */
+const settingsNow = (configured: () => Configured): Settings => ({
+  ...DEFAULT_SETTINGS,
+  get questionMs() {
+    return configured().questionMs
+  },
+  get askMs() {
+    return configured().askMs
+  },
+  get valuesMs() {
+    return configured().valuesMs
+  },
+  get historyMs() {
+    return configured().historyMs
+  },
+})
 
-const ownerOf = ({ context }: Caller<Context>): string => principalKey(context.principal)
+const ownerOf = ({ context }: RunCaller<Context>): string => principalKey(context.principal)
 
 const CODES = {
   busy: 'BACKEND_BUSY',
   invalid: 'PARAMS_INVALID',
   lost: 'STORE_UNAVAILABLE',
   stopping: 'SHUTTING_DOWN',
+  withdrawn: 'CANCELLED',
+  expired: 'DEADLINE_EXCEEDED',
 } as const

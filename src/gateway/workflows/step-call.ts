@@ -4,12 +4,10 @@ import { type ErrorCode, GatewayError } from '../../model/errors.ts'
 import { isObject } from '../../model/json.ts'
 import type { Principal } from '../../model/principal.ts'
 import { canBeAsked, withoutTasks } from '../../protocol/capabilities.ts'
+import { VENDOR_META } from '../../protocol/envelope.ts'
 import { type StepCall, StepError, type StepResult } from '../../workflow/run/ports.ts'
 import { stepResult } from '../../workflow/run/result.ts'
 import { askAndRepeat } from '../questions/rounds.ts'
-
-/** Stays the same for all attempts of one step, so that a server can tell a repetition from a second wish. */
-const IDEMPOTENCY_KEY = 'vmcp/idempotencyKey'
 
 /**
  * The call of a step: it enters the core at its top, with the caller as it is now, and is judged, limited and observed as any
@@ -18,7 +16,7 @@ const IDEMPOTENCY_KEY = 'vmcp/idempotencyKey'
 export async function callStep(core: Core, step: StepCall<Context>, signal: Cancellation): Promise<StepResult> {
   const context = contextOf(step, signal)
   checkAlive(context.principal)
-  const _meta = { [IDEMPOTENCY_KEY]: step.idempotencyKey }
+  const _meta = { [VENDOR_META.idempotencyKey]: step.idempotencyKey }
   const params = { name: step.tool, arguments: step.arguments, _meta }
   const call: Call = { kind: 'tool', name: step.tool, params }
   try {

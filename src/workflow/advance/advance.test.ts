@@ -80,14 +80,13 @@ const plan = (steps: PlannedStep[], more: Partial<Plan> = {}): Plan => ({
 /** A run that is told, in words, what happens. */
 function start(of: Plan, at = 1_000) {
   let run: RunState = createRun(of, { id: 'run-1', params: { x: 1 }, at })
-  let commands: readonly Command[] = []
   const calls = new Map<string, CallCommand>()
   const feed = (event: Event) => {
-    const next = advance(of, run, event)
-    commands = next.commands
-    run = next.run
+    const before = run
+    const { run: next, commands } = advance(of, run, event)
+    run = next
     for (const command of commands) if (command.type === 'call') calls.set(command.step, command)
-    return commands.map(said)
+    return [...commands.map(said), ...standing(before, run)]
   }
   const attemptOf = (step: string) => {
     const call = calls.get(step)
@@ -99,7 +98,6 @@ function start(of: Plan, at = 1_000) {
     feed,
     calls,
     run: () => run,
-    commands: () => commands,
     done: (step: string, output: JsonValue = `${step} done`, now = at) =>
       feed({ type: 'ended', at: now, ...attemptOf(step), result: { output } }),
     fails: (step: string, kind: CallFailure['kind'] = 'error', now = at) =>
@@ -127,13 +125,17 @@ function said(command: Command): string {
       return `call ${command.step}`
     case 'cancel':
       return `cancel ${command.question ?? command.path.join('.')}`
-    case 'ask':
-      return `ask ${command.questions.map(({ step }) => step).join(' ')}`.trimEnd()
     case 'wake':
       return `wake ${command.at}`
-    case 'finish':
-      return `finish ${command.outcome.status}`
   }
+}
+
+/** What a run that has changed is about from now on, unless it goes on. */
+function standing(before: RunState, { status, questions, outcome }: RunState): string[] {
+  if (outcome) return before.outcome ? [] : [`finish ${outcome.status}`]
+  if (status !== 'suspended' || before.questions === questions) return []
+  expect(questions.every(({ askedAt }) => askedAt !== undefined)).toBe(true)
+  return [`ask ${questions.map(({ step }) => step).join(' ')}`.trimEnd()]
 }
 
 const LIMIT = 'wake 1801000'
@@ -300,11 +302,11 @@ describe('restart', () => {
     expect(other.reports()).toEqual(['a unknown', 'b running'])
   })
 
-  test('a run that waits for the user asks again, and nothing else', () => {
+  test('a run that waits for the user stays as it is', () => {
     const run = start(plan([question('ok')]))
-    const { revision } = run.run()
-    expect(run.feed({ type: 'restart', at: 5_000 })).toEqual(['ask ok'])
-    expect(run.run().revision).toBe(revision)
+    const before = run.run()
+    expect(run.feed({ type: 'restart', at: 5_000 })).toEqual([])
+    expect(run.run()).toBe(before)
   })
 })
 
@@ -369,7 +371,7 @@ describe('questions', () => {
   test('a call that waits for the user is as a question: the rest ends first, then time stands still', () => {
     const run = start(plan([tool('a'), question('ok')]))
     expect(run.parks('parked', 'a')).toEqual(['ask ok'])
-    expect(run.commands()).toMatchObject([{ parked: [[0]] }])
+    expect(run.run()).toMatchObject({ status: 'suspended', body: { steps: [{ parked: true }, {}] } })
     expect(run.parks('resumed', 'a', 900_000)).toEqual(['wake 2700000'])
     expect(run.done('a', 1, 900_000)).toEqual(['ask ok'])
   })

@@ -7,7 +7,7 @@ import { fillBody } from './fill.ts'
 import { recordLate } from './late.ts'
 import { survey } from './survey.ts'
 import { touchBody } from './touch.ts'
-import type { Outer, Turn } from './turn.ts'
+import type { Outer, Transition } from './transition.ts'
 
 export interface Advanced {
   /** The very object that was given when nothing has changed. */
@@ -27,7 +27,7 @@ export interface Advanced {
 export function advance(plan: Plan, run: RunState, event: Event): Advanced {
   if (isOver(run)) return { run: late(run, event), commands: [] }
   if ((event.type === 'start') !== (run.revision === 0) && event.type !== 'stop') return { run, commands: [] }
-  const turn: Turn = {
+  const transition: Transition = {
     run,
     event,
     at: event.at,
@@ -36,21 +36,21 @@ export function advance(plan: Plan, run: RunState, event: Event): Advanced {
     opened: [],
     closed: new Set(),
   }
-  if (event.type === 'stop') return end(turn, plan, run.body, { message: event.message, kind: 'ended' }, event.as)
-  if (event.type === 'woken' && turn.activeMs >= plan.timeoutMs) {
+  if (event.type === 'stop') return end(transition, plan, run.body, { message: event.message, kind: 'ended' }, event.as)
+  if (event.type === 'woken' && transition.activeMs >= plan.timeoutMs) {
     const error: Failure = { message: `Took longer than ${plan.timeoutMs} ms`, kind: 'timeout' }
-    return end(turn, plan, run.body, error, 'timed_out')
+    return end(transition, plan, run.body, error, 'timed_out')
   }
-  const touched = touch(turn, plan)
+  const touched = touch(transition, plan)
   const isSame = touched === run.body && event.type !== 'start'
-  if (isSame && (event.type !== 'restart' || run.status === 'suspended')) return remain(turn, plan)
-  const body = touched.failure ? touched : fillBody(turn, plan, touched, ROOT, Infinity)
-  if (body.failure) return end(turn, plan, body, body.failure, 'failed')
-  const over = endOfBody(turn, plan, body)
-  if (!over) return goOn(turn, plan, body)
+  if (isSame && (event.type !== 'restart' || run.status === 'suspended')) return remain(transition)
+  const body = touched.failure ? touched : fillBody(transition, plan, touched, ROOT, Infinity)
+  if (body.failure) return end(transition, plan, body, body.failure, 'failed')
+  const over = endOfBody(transition, plan, body)
+  if (!over) return goOn(transition, plan, body)
   return 'output' in over
-    ? finish(turn, body, { status: 'completed', output: over.output })
-    : finish(turn, body, { status: 'failed', error: { message: over.message, kind: over.kind } })
+    ? finish(transition, body, { status: 'completed', output: over.output })
+    : finish(transition, body, { status: 'failed', error: { message: over.message, kind: over.kind } })
 }
 
 const ROOT: Outer = { path: [], label: '', skipping: false }
@@ -67,57 +67,54 @@ function activeMs(run: RunState, event: Event): number {
   return run.activeMs + Math.max(0, event.at - run.activeSince)
 }
 
-function touch(turn: Turn, plan: Plan): Body {
-  const { event } = turn
-  const { body, questions } = turn.run
+function touch(transition: Transition, plan: Plan): Body {
+  const { event } = transition
+  const { body, questions } = transition.run
   switch (event.type) {
     case 'ended':
     case 'parked':
     case 'resumed':
-      return touchBody(turn, plan, body, ROOT, event.path)
+      return touchBody(transition, plan, body, ROOT, event.path)
     case 'answered': {
       let touched = body
       for (const reply of event.answers) {
         const open = questions.find(({ id }) => id === reply.question)
         if (!open || touched.failure) continue
-        turn.closed.add(open.id)
-        touched = touchBody({ ...turn, event: { ...event, answers: [reply] } }, plan, touched, ROOT, open.path)
+        transition.closed.add(open.id)
+        touched = touchBody({ ...transition, event: { ...event, answers: [reply] } }, plan, touched, ROOT, open.path)
       }
       return touched
     }
     case 'woken':
     case 'restart':
-      return touchBody(turn, plan, body, ROOT)
+      return touchBody(transition, plan, body, ROOT)
     case 'start':
     case 'stop':
       return body
   }
 }
 
-/** Nothing has changed; what the run waits for may have to be said again. */
-function remain({ run, event }: Turn, plan: Plan): Advanced {
+/** Nothing has changed; when it wants to be woken may have to be said again. */
+function remain({ run, event }: Transition): Advanced {
   if (event.type === 'woken' && run.wakeAt !== null) return { run, commands: [{ type: 'wake', at: run.wakeAt }] }
-  if (event.type === 'restart') return { run, commands: [ask(run.questions, survey(plan, run.body).parked)] }
   return { run: late(run, event), commands: [] }
 }
 
-function goOn(turn: Turn, plan: Plan, body: Body): Advanced {
-  const { run, at, commands, event } = turn
-  const { isBusy, parked, dueAt, deadlineMs } = survey(plan, body)
-  const open = stillOpen(turn)
+function goOn(transition: Transition, plan: Plan, body: Body): Advanced {
+  const { run, at, commands, event } = transition
+  const { isBusy, dueAt, deadlineMs } = survey(plan, body)
+  const open = stillOpen(transition)
   const questions = isBusy ? open : open.map((question) => ({ ...question, askedAt: question.askedAt ?? at }))
-  const wakeAt = isBusy ? Math.min(dueAt, at + Math.max(0, deadlineMs - turn.activeMs)) : null
-  if (wakeAt === null) commands.push(ask(questions, parked))
-  else if (wakeAt !== run.wakeAt || event.type === 'woken' || event.type === 'restart') {
-    commands.push({ type: 'wake', at: wakeAt })
-  }
+  const wakeAt = isBusy ? Math.min(dueAt, at + Math.max(0, deadlineMs - transition.activeMs)) : null
+  const isToldAgain = event.type === 'woken' || event.type === 'restart'
+  if (wakeAt !== null && (wakeAt !== run.wakeAt || isToldAgain)) commands.push({ type: 'wake', at: wakeAt })
   return {
     run: {
       ...run,
       status: isBusy ? 'running' : 'suspended',
       revision: run.revision + 1,
       activeSince: isBusy ? at : null,
-      activeMs: turn.activeMs,
+      activeMs: transition.activeMs,
       wakeAt,
       body,
       questions,
@@ -126,13 +123,7 @@ function goOn(turn: Turn, plan: Plan, body: Body): Advanced {
   }
 }
 
-const ask = (questions: readonly OpenQuestion[], parked: readonly (readonly number[])[]): Command => ({
-  type: 'ask',
-  questions,
-  parked,
-})
-
-function stillOpen({ run, opened, closed }: Turn): readonly OpenQuestion[] {
+function stillOpen({ run, opened, closed }: Transition): readonly OpenQuestion[] {
   if (opened.length === 0 && closed.size === 0) return run.questions
   return [...run.questions, ...opened].filter(({ id }) => !closed.has(id)).sort(inOrder)
 }
@@ -144,25 +135,25 @@ const inOrder = (one: OpenQuestion, other: OpenQuestion): number => {
 
 type Ending = Exclude<Outcome['status'], 'completed'>
 
-function end(turn: Turn, plan: Plan, body: Body, error: Failure, status: Ending): Advanced {
-  return finish(turn, cancelBody(turn, plan, body, []), { status, error })
+function end(transition: Transition, plan: Plan, body: Body, error: Failure, status: Ending): Advanced {
+  return finish(transition, cancelBody(transition, plan, body, []), { status, error })
 }
 
-function finish(turn: Turn, body: Body, outcome: Outcome): Advanced {
-  const { run, at, commands } = turn
+function finish(transition: Transition, body: Body, outcome: Outcome): Advanced {
+  const { run, at, commands } = transition
   return {
     run: {
       ...run,
       status: outcome.status,
       revision: run.revision + 1,
       activeSince: null,
-      activeMs: turn.activeMs,
+      activeMs: transition.activeMs,
       wakeAt: null,
       body,
       questions: [],
       endedAt: at,
       outcome,
     },
-    commands: [...commands, { type: 'finish', outcome }],
+    commands,
   }
 }

@@ -3,21 +3,23 @@ import { type LoopState, openBody, type StepState } from '../run-state.ts'
 import { withLoop } from './conclude.ts'
 import { begun, failed, skipped } from './outcome.ts'
 import { afterOf, evaluate } from './scope.ts'
-import { idempotencyKey, type Site, type Turn } from './turn.ts'
+import { idempotencyKey, type Site, type Transition } from './transition.ts'
 
 /** A step whose dependencies have ended: it is skipped, or its first attempt begins. */
-export function begin(turn: Turn, site: Site, planned: PlannedStep): StepState {
-  if (!site.item && isBlocked(site)) return skipped(turn, planned, true)
-  if (site.skipping) return skipped(turn, planned, false)
-  const step = begun(turn)
+export function begin(transition: Transition, site: Site, planned: PlannedStep): StepState {
+  if (!site.item && isBlocked(site)) return skipped(transition, planned, true)
+  if (site.skipping) return skipped(transition, planned, false)
+  const step = begun(transition)
   if (planned.condition) {
-    const condition = evaluate(turn, site, planned.condition, turn.at)
+    const condition = evaluate(transition, site, planned.condition, transition.at)
     if ('fault' in condition) {
-      return seesNothing(site) ? skipped(turn, planned, false) : faulty(turn, site, planned, step, condition.fault)
+      return seesNothing(site)
+        ? skipped(transition, planned, false)
+        : faulty(transition, site, planned, step, condition.fault)
     }
-    if (!condition.value) return skipped(turn, planned, false)
+    if (!condition.value) return skipped(transition, planned, false)
   }
-  return perform(turn, site, planned, step)
+  return perform(transition, site, planned, step)
 }
 
 /** Comes after a step that failed, and over which the run may not go on. */
@@ -31,68 +33,68 @@ const seesNothing = (site: Site): boolean =>
   })
 
 /** `step`: as its attempt begins. */
-export function perform(turn: Turn, site: Site, planned: PlannedStep, step: StepState): StepState {
+export function perform(transition: Transition, site: Site, planned: PlannedStep, step: StepState): StepState {
   switch (planned.kind) {
     case 'tool':
-      return call(turn, site, planned, step)
+      return call(transition, site, planned, step)
     case 'question':
-      return open(turn, site, planned, step)
+      return open(transition, site, planned, step)
     case 'workflow':
-      return openNested(turn, site, planned, step)
+      return openNested(transition, site, planned, step)
     case 'forEach':
-      return openLoop(turn, site, planned, step)
+      return openLoop(transition, site, planned, step)
   }
 }
 
-function call(turn: Turn, site: Site, planned: PlannedTool, step: StepState): StepState {
-  const made = evaluate(turn, site, planned.arguments, step.startedAt)
-  if ('fault' in made) return faulty(turn, site, planned, step, made.fault)
+function call(transition: Transition, site: Site, planned: PlannedTool, step: StepState): StepState {
+  const made = evaluate(transition, site, planned.arguments, step.startedAt)
+  if ('fault' in made) return faulty(transition, site, planned, step, made.fault)
   const { path, label } = site
-  turn.commands.push({
+  transition.commands.push({
     type: 'call',
     path,
     attempt: step.attempt,
     step: label,
     tool: planned.tool,
     arguments: made.value,
-    idempotencyKey: idempotencyKey(turn.run.id, path),
+    idempotencyKey: idempotencyKey(transition.run.id, path),
     timeoutMs: planned.timeoutMs,
     ownTimeout: planned.ownTimeout === true,
   })
   return step
 }
 
-function open(turn: Turn, site: Site, planned: PlannedQuestion, step: StepState): StepState {
-  const question = evaluate(turn, site, planned.ask, step.startedAt)
-  if ('fault' in question) return faulty(turn, site, planned, step, question.fault)
+function open(transition: Transition, site: Site, planned: PlannedQuestion, step: StepState): StepState {
+  const question = evaluate(transition, site, planned.ask, step.startedAt)
+  if ('fault' in question) return faulty(transition, site, planned, step, question.fault)
   const { path, label } = site
-  const id = `${path.join('.')}@${turn.run.revision + 1}`
-  turn.opened.push({ id, path, step: label, question: question.value })
+  const id = `${path.join('.')}@${transition.run.revision + 1}`
+  transition.opened.push({ id, path, step: label, question: question.value })
   return { ...step, status: 'waiting' }
 }
 
-function openNested(turn: Turn, site: Site, planned: PlannedNested, step: StepState): StepState {
-  const params = evaluate(turn, site, planned.arguments, step.startedAt)
-  if ('fault' in params) return faulty(turn, site, planned, step, params.fault)
-  const deadlineMs = turn.activeMs + limitOf(planned)
-  return { ...step, deadlineMs, body: openBody(planned.plan, params.value, turn.at) }
+function openNested(transition: Transition, site: Site, planned: PlannedNested, step: StepState): StepState {
+  const params = evaluate(transition, site, planned.arguments, step.startedAt)
+  if ('fault' in params) return faulty(transition, site, planned, step, params.fault)
+  const deadlineMs = transition.activeMs + limitOf(planned)
+  return { ...step, deadlineMs, body: openBody(planned.plan, params.value, transition.at) }
 }
 
-function openLoop(turn: Turn, site: Site, planned: PlannedLoop, step: StepState): StepState {
-  const items = evaluate(turn, site, planned.collection, step.startedAt)
-  if ('fault' in items) return faulty(turn, site, planned, step, items.fault)
+function openLoop(transition: Transition, site: Site, planned: PlannedLoop, step: StepState): StepState {
+  const items = evaluate(transition, site, planned.collection, step.startedAt)
+  if ('fault' in items) return faulty(transition, site, planned, step, items.fault)
   const { length } = items.value
   if (length > planned.maxIterations) {
     const fault = `The collection has ${length} items, more than ${planned.maxIterations}`
-    return faulty(turn, site, planned, step, fault)
+    return faulty(transition, site, planned, step, fault)
   }
-  const deadlineMs = turn.activeMs + limitOf(planned)
+  const deadlineMs = transition.activeMs + limitOf(planned)
   const loop: LoopState = { items: items.value, iterations: [], live: [], slots: 0 }
-  return withLoop(turn, site, planned, { ...step, deadlineMs }, loop)
+  return withLoop(transition, site, planned, { ...step, deadlineMs }, loop)
 }
 
-function faulty(turn: Turn, site: Site, planned: PlannedStep, step: StepState, message: string): StepState {
-  return failed(turn, site, planned, step, { message, kind: 'template' })
+function faulty(transition: Transition, site: Site, planned: PlannedStep, step: StepState, message: string): StepState {
+  return failed(transition, site, planned, step, { message, kind: 'template' })
 }
 
 /** The longest time, active, for one attempt of a loop or a nested run. */

@@ -5,42 +5,58 @@ import { isLoopOver, loopOutput, within } from './body.ts'
 import { cancelInside } from './cancel.ts'
 import { completed, failed, type StepFailure } from './outcome.ts'
 import { evaluateOutput } from './scope.ts'
-import type { Site, Turn } from './turn.ts'
+import type { Site, Transition } from './transition.ts'
 
 /** What a body has come to: nothing yet, a failure, or an output. */
-export function endOfBody(turn: Turn, plan: Plan, body: Body): StepFailure | { output: JsonValue } | undefined {
+export function endOfBody(
+  transition: Transition,
+  plan: Plan,
+  body: Body,
+): StepFailure | { output: JsonValue } | undefined {
   if (body.failure) return within(body.failure)
   if (body.live.length > 0) return undefined
   if (!plan.output) return { output: body.steps.findLast((step) => step?.status === 'completed')?.output ?? {} }
-  const output = evaluateOutput(turn, plan, body, plan.output)
+  const output = evaluateOutput(transition, plan, body, plan.output)
   return 'fault' in output ? { message: `Output: ${output.fault}`, kind: 'template' } : { output: output.value }
 }
 
 /** A nested run, or the end to which this body brings it. */
-export function withBody(turn: Turn, site: Site, planned: PlannedNested, step: StepState, body: Body): StepState {
+export function withBody(
+  transition: Transition,
+  site: Site,
+  planned: PlannedNested,
+  step: StepState,
+  body: Body,
+): StepState {
   const next = { ...step, body }
-  const end = endOfBody(turn, planned.plan, body)
+  const end = endOfBody(transition, planned.plan, body)
   if (!end) return next
-  if ('output' in end) return completed(turn, next, end.output)
-  return failedInside(turn, site, planned, next, end)
+  if ('output' in end) return completed(transition, next, end.output)
+  return failedInside(transition, site, planned, next, end)
 }
 
 /** A loop, or the end to which this state brings it. */
-export function withLoop(turn: Turn, site: Site, planned: PlannedLoop, step: StepState, loop: LoopState): StepState {
+export function withLoop(
+  transition: Transition,
+  site: Site,
+  planned: PlannedLoop,
+  step: StepState,
+  loop: LoopState,
+): StepState {
   const next = { ...step, loop }
-  if (loop.failure) return failedInside(turn, site, planned, next, within(loop.failure))
-  return isLoopOver(loop) ? completed(turn, next, loopOutput(loop)) : next
+  if (loop.failure) return failedInside(transition, site, planned, next, within(loop.failure))
+  return isLoopOver(loop) ? completed(transition, next, loopOutput(loop)) : next
 }
 
 /** What is under way in it ends with it. */
 export function failedInside(
-  turn: Turn,
+  transition: Transition,
   site: Site,
   planned: PlannedStep,
   step: StepState,
   failure: StepFailure,
 ): StepState {
-  const still = cancelInside(turn, planned, step, site.path)
+  const still = cancelInside(transition, planned, step, site.path)
   const partial = still.loop && loopOutput(still.loop)
-  return failed(turn, site, planned, still, partial ? { ...failure, partial } : failure)
+  return failed(transition, site, planned, still, partial ? { ...failure, partial } : failure)
 }

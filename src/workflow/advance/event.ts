@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../model/json.ts'
-import type { Answer, CallFailure, OpenQuestion, Outcome, Path } from '../run-state.ts'
+import type { Answer, CallFailure, Path } from '../run-state.ts'
 
 /** What has happened, `at` milliseconds since the epoch. One that means nothing in the state of the run changes nothing. */
 export type Event = { readonly at: number } & (
@@ -32,16 +32,13 @@ export interface Reply {
   readonly content?: JsonObject
 }
 
-/** What is to be done once the run is stored. */
+/** What is to be done once the run is stored. Whom to ask, and what it has come to, the run itself says. */
 export type Command =
   | CallCommand
   /** The call, or the question that the user sees, is of no use any more. */
   | ({ readonly type: 'cancel'; readonly question?: string } & Attempt)
-  /** Nothing goes on until the user has answered: all that is open, whether asked before or not. */
-  | { readonly type: 'ask'; readonly questions: readonly OpenQuestion[]; readonly parked: readonly Path[] }
   /** Takes the place of the last one. */
   | { readonly type: 'wake'; readonly at: number }
-  | { readonly type: 'finish'; readonly outcome: Outcome }
 
 export interface CallCommand extends Attempt {
   readonly type: 'call'

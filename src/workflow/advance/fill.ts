@@ -5,10 +5,10 @@ import { type BodyDraft, draftBody, draftLoop, hasEnded, type LoopDraft, putIter
 import { closeQuestion } from './cancel.ts'
 import { withBody, withLoop } from './conclude.ts'
 import { failed, skipped } from './outcome.ts'
-import { type Outer, siteIn, siteInLoop, type Site, type Turn } from './turn.ts'
+import { type Outer, siteIn, siteInLoop, type Site, type Transition } from './transition.ts'
 
 /** Begins what can begin while no more than `free` calls are added. */
-export function fillBody(turn: Turn, plan: Plan, body: Body, outer: Outer, free: number): Body {
+export function fillBody(transition: Transition, plan: Plan, body: Body, outer: Outer, free: number): Body {
   let draft: BodyDraft | undefined
   let now: Body = body
   const most = Math.min(free + body.slots, plan.maxParallel)
@@ -19,7 +19,7 @@ export function fillBody(turn: Turn, plan: Plan, body: Body, outer: Outer, free:
     const step = now.steps[place] ?? null
     const left = most - now.slots
     const isOpen = skipping || (step ? isContainer(step) : left > 0)
-    const next = planned && isOpen && fillStep(turn, siteIn(plan, now, outer, place), planned, step, left)
+    const next = planned && isOpen && fillStep(transition, siteIn(plan, now, outer, place), planned, step, left)
     if (!next || next === step) {
       index++
       continue
@@ -34,26 +34,38 @@ export function fillBody(turn: Turn, plan: Plan, body: Body, outer: Outer, free:
 
 const isContainer = (step: StepState): boolean => step.body !== undefined || step.loop !== undefined
 
-function fillStep(turn: Turn, site: Site, planned: PlannedStep, step: StepState | null, free: number): StepState {
-  if (!step) return fillInside(turn, site, planned, begin(turn, site, planned), free)
-  if (site.skipping && step.status === 'waiting') return giveUp(turn, site, planned, step)
-  return step.status === 'running' ? fillInside(turn, site, planned, step, free) : step
+function fillStep(
+  transition: Transition,
+  site: Site,
+  planned: PlannedStep,
+  step: StepState | null,
+  free: number,
+): StepState {
+  if (!step) return fillInside(transition, site, planned, begin(transition, site, planned), free)
+  if (site.skipping && step.status === 'waiting') return giveUp(transition, site, planned, step)
+  return step.status === 'running' ? fillInside(transition, site, planned, step, free) : step
 }
 
-function fillInside(turn: Turn, site: Site, planned: PlannedStep, step: StepState, free: number): StepState {
+function fillInside(
+  transition: Transition,
+  site: Site,
+  planned: PlannedStep,
+  step: StepState,
+  free: number,
+): StepState {
   if (hasEnded(step)) return step
   if (planned.kind === 'workflow' && step.body) {
-    const body = fillBody(turn, planned.plan, step.body, site, free)
-    return body === step.body ? step : withBody(turn, site, planned, step, body)
+    const body = fillBody(transition, planned.plan, step.body, site, free)
+    return body === step.body ? step : withBody(transition, site, planned, step, body)
   }
   if (planned.kind === 'forEach' && step.loop) {
-    const loop = fillLoop(turn, site, planned, step.loop, free)
-    return loop === step.loop ? step : withLoop(turn, site, planned, step, loop)
+    const loop = fillLoop(transition, site, planned, step.loop, free)
+    return loop === step.loop ? step : withLoop(transition, site, planned, step, loop)
   }
   return step
 }
 
-function fillLoop(turn: Turn, site: Site, planned: PlannedLoop, loop: LoopState, free: number): LoopState {
+function fillLoop(transition: Transition, site: Site, planned: PlannedLoop, loop: LoopState, free: number): LoopState {
   let draft: LoopDraft | undefined
   let now: LoopState = loop
   const most = free + loop.slots
@@ -64,25 +76,25 @@ function fillLoop(turn: Turn, site: Site, planned: PlannedLoop, loop: LoopState,
   for (const index of loop.live) {
     const step = loop.iterations[index]
     if (!step || !(site.skipping || isContainer(step))) continue
-    const next = fillStep(turn, siteInLoop(site, planned, loop, index), planned.step, step, most - now.slots)
+    const next = fillStep(transition, siteInLoop(site, planned, loop, index), planned.step, step, most - now.slots)
     if (next !== step) put(index, next)
     if (now.failure) return now
   }
   while (now.iterations.length < loop.items.length && !now.failure) {
     if (!site.skipping && (most <= now.slots || now.live.length >= planned.maxParallel)) break
     const index = now.iterations.length
-    put(index, fillStep(turn, siteInLoop(site, planned, loop, index), planned.step, null, most - now.slots))
+    put(index, fillStep(transition, siteInLoop(site, planned, loop, index), planned.step, null, most - now.slots))
   }
   return now
 }
 
 /** Nothing begins any more, and this one would have to. */
-function giveUp(turn: Turn, site: Site, planned: PlannedStep, step: StepState): StepState {
+function giveUp(transition: Transition, site: Site, planned: PlannedStep, step: StepState): StepState {
   if (planned.kind === 'tool') return step
   if (planned.kind !== 'question') {
-    return failed(turn, site, planned, step, { message: step.error ?? '', kind: step.kind ?? 'error' })
+    return failed(transition, site, planned, step, { message: step.error ?? '', kind: step.kind ?? 'error' })
   }
-  closeQuestion(turn, site.path)
+  closeQuestion(transition, site.path)
   const { attempt, startedAt } = step
-  return { ...skipped(turn, planned, false), attempt, startedAt, ms: Math.max(0, turn.at - startedAt) }
+  return { ...skipped(transition, planned, false), attempt, startedAt, ms: Math.max(0, transition.at - startedAt) }
 }

@@ -1,23 +1,30 @@
 import type { JsonObject } from '../../model/json.ts'
 import { type Evaluate, EvaluationError, type Plan, type Scope, type StepView } from '../plan.ts'
 import type { Body, RunState, StepState } from '../run-state.ts'
-import type { Site, Turn } from './turn.ts'
+import type { Site, Transition } from './transition.ts'
 
 export type Evaluated<Value> = { readonly value: Value } | { readonly fault: string }
 
 /** `at`: of the first attempt of the step, so that each further one gets the same. */
-export function evaluate<Value>(turn: Turn, site: Site, evaluator: Evaluate<Value>, at: number): Evaluated<Value> {
-  return guarded(() => evaluator(scopeOf(turn, site, at), at))
+export function evaluate<Value>(
+  transition: Transition,
+  site: Site,
+  evaluator: Evaluate<Value>,
+  at: number,
+): Evaluated<Value> {
+  return guarded(() => evaluator(scopeOf(transition, site, at), at))
 }
 
 /** Sees all steps. */
 export function evaluateOutput(
-  turn: Turn,
+  transition: Transition,
   plan: Plan,
   body: Body,
   output: Evaluate<JsonObject>,
 ): Evaluated<JsonObject> {
-  return guarded(() => output(scopeAfter(turn.run, plan, body, [...plan.steps.keys()], turn.at), turn.at))
+  return guarded(() =>
+    output(scopeAfter(transition.run, plan, body, [...plan.steps.keys()], transition.at), transition.at),
+  )
 }
 
 function guarded<Value>(evaluator: () => Value): Evaluated<Value> {
@@ -30,8 +37,8 @@ function guarded<Value>(evaluator: () => Value): Evaluated<Value> {
 }
 
 /** The steps that it comes after, and no others: its templates mention no others. */
-function scopeOf(turn: Turn, site: Site, at: number): Scope {
-  const scope = scopeAfter(turn.run, site.plan, site.body, afterOf(site), at)
+function scopeOf(transition: Transition, site: Site, at: number): Scope {
+  const scope = scopeAfter(transition.run, site.plan, site.body, afterOf(site), at)
   const { item } = site
   if (!item) return scope
   return { ...scope, forEach: { [item.name]: item.value, item: item.value, index: item.index } }

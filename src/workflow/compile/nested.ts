@@ -1,9 +1,9 @@
 import { suggest } from '../../model/nearest.ts'
-import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { EvaluationError, type Plan } from '../plan.ts'
 import { applyDefaults } from '../schema/defaults.ts'
-import { validateOutput } from '../schema/validate.ts'
+import { validatorFor } from '../schema/validate.ts'
+import { calleesOf } from './callees.ts'
 import type { Path } from './faults.ts'
 import type { Reading } from './reading.ts'
 import type { World } from './world.ts'
@@ -39,7 +39,7 @@ export function readNested(name: string, path: Path, reading: Reading, world: Wo
   const { plan, faults, needs, inputSchema, outputSchema } = reading.compile(definition, world, [...chain, name])
   for (const need of needs) reading.needs.add(need)
   if (plan) {
-    const validate = validateOutput(inputSchema)
+    const validate = validatorFor(inputSchema)
     const params = (args: JsonObject): JsonObject => {
       const filled = applyDefaults(inputSchema, args)
       const problem = validate(filled)
@@ -62,13 +62,11 @@ function circleFrom(
 ): readonly string[] | undefined {
   if (chain.includes(name)) return [...chain.slice(chain.indexOf(name)), name]
   if (seen.has(name)) return undefined
-  for (const callee of calleesOf(world.workflow(name))) {
+  const definition = world.workflow(name)
+  for (const callee of definition ? calleesOf(definition) : []) {
     const circle = circleFrom(callee, [...chain, name], world, seen)
     if (circle) return circle
   }
   seen.add(name)
   return undefined
 }
-
-const calleesOf = (definition: AuthoredCompositeTool | undefined): string[] =>
-  (definition?.steps ?? []).flatMap((step) => [step, step.step].flatMap((one) => one?.workflow ?? []))

@@ -6,7 +6,7 @@ import { convertText, wanted } from '../schema/convert.ts'
 import { checkArguments, show } from '../schema/literals.ts'
 import { describeTypes, nodeOf, own, type SchemaNode, typeOf, typesOf } from '../schema/node.ts'
 import { checkSchema } from '../schema/shape.ts'
-import { validateOutput } from '../schema/validate.ts'
+import { validatorFor } from '../schema/validate.ts'
 import type { Path } from './faults.ts'
 import type { Pen } from './reading.ts'
 import { readText, valueOf } from './texts.ts'
@@ -67,7 +67,7 @@ export function readOutput(definition: AuthoredCompositeTool, pen: Pen): Result 
     return undefined
   }
   const members = readMembers(output.properties, output.required ?? [], ['output'], '', 1, pen)
-  const validate = validateOutput(schema)
+  const validate = validatorFor(schema)
   return (steps) => (scope, at) => {
     const result = members(scope, at, steps)
     const problem = validate(result)

@@ -21,6 +21,10 @@ export interface AttemptOptions {
   readonly onEnd: (end: AttemptEnd) => void
 }
 
+/** Names one attempt of one call. */
+export const keyOf = ({ path, attempt }: { path: readonly number[]; attempt: number }): string =>
+  `${path.join('.')}@${attempt}`
+
 /** Without a word of when. */
 const RETRY_LIMITED_MS = 1_000
 

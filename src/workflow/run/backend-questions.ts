@@ -53,6 +53,6 @@ export class BackendQuestions {
 
   /** Withdraws those of one attempt. */
   withdraw(key: string, why: string): void {
-    for (const [id, { settle }] of this.#open) if (id.startsWith(`${key}#`)) settle(new EngineError('stopping', why))
+    for (const [id, { settle }] of this.#open) if (id.startsWith(`${key}#`)) settle(new EngineError('withdrawn', why))
   }
 }

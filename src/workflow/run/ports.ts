@@ -56,7 +56,7 @@ export function wait({ setTimer }: Clock, ms: number, signal: Cancellation): Pro
 }
 
 /** Whoever waits for a turn. */
-export interface Caller<Context> {
+export interface RunCaller<Context> {
   readonly context: Context
   /** Cancelled: it wants the run no more. A client that merely is gone cancels nothing. */
   readonly signal: Cancellation
@@ -71,8 +71,6 @@ export interface Caller<Context> {
   readonly progress?: (done: number, total: number, message: string) => void
   /** It need not wait, but can come back whenever it likes: the run is a task. */
   readonly returns: boolean
-  /** Composite tools around this one that call it as a tool. */
-  readonly depth: number
 }
 
 /** A call that a step makes. */
@@ -89,8 +87,6 @@ export interface StepCall<Context> {
   /** Its author says how long it may take; the engine sees to that. */
   readonly ownTimeout: boolean
   readonly context: Context
-  /** Composite tools around this call. */
-  readonly depth: number
   /**
    * The backend asks the client something: `{method, params}`. Until it is answered the time of this call stands still.
    * A caller who has to come back is asked when the rest of the run has ended. Rejects when nobody answers. `signal`:
@@ -137,20 +133,39 @@ export type Turn =
   /** No such run of this owner waits for such answers. */
   | { readonly kind: 'unknown' }
 
-/** Where a run is. `isPerformed`: otherwise whoever resumes it makes it go on. */
-export type Look = Turn | { readonly kind: 'running'; readonly runId: string; readonly isPerformed: boolean }
+/** A run as its owner may see it, all of one moment. Times are milliseconds since the epoch. */
+export type RunView = (Exclude<Turn, { kind: 'unknown' }> | { readonly kind: 'running'; readonly runId: string }) & {
+  readonly workflow: string
+  /** Of the call, with the defaults applied. */
+  readonly params: JsonObject
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** When what it came to is erased. Absent: it goes on. */
+  readonly erasedAt?: number
+  /** Ids of questions that are kept open, whether or not it goes on beside them. */
+  readonly open: readonly string[]
+  /** Nobody performs it, or nobody has answered in time: whoever resumes it makes it go on. */
+  readonly isDue: boolean
+}
 
 export const UNKNOWN: Turn & { kind: 'unknown' } = { kind: 'unknown' }
 
 /**
  * `busy`: too many runs. `invalid`: an answer does not fit its question. `store`: the run cannot be written, so it does
- * not go on. `lost`: another process goes on with it. `stopping`: this process ends.
+ * not go on. `lost`: another process goes on with it. `stopping`: this process ends. What calls and questions are ended
+ * with: `withdrawn`: nobody has use for them any more. `expired`: nobody answered in time.
  */
 export class EngineError extends Error {
-  readonly kind: 'busy' | 'invalid' | 'store' | 'lost' | 'stopping'
+  readonly kind: 'busy' | 'invalid' | 'store' | 'lost' | 'stopping' | 'withdrawn' | 'expired'
 
   constructor(kind: EngineError['kind'], message: string) {
     super(message)
     this.kind = kind
   }
+}
+
+export const lost = (): EngineError => new EngineError('lost', 'Another process goes on with this run')
+
+export function tooMany(which: string): EngineError {
+  return new EngineError('busy', `There are too many workflow runs ${which}; try again later`)
 }

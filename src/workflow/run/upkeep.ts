@@ -34,6 +34,8 @@ async function interrupt(store: RunStore, listed: ListedRun, now: number, end: E
     if (!stored?.body || stored.revision !== listed.revision) return
     await end({ ...stored, body: stored.body }, { status: 'interrupted', error })
   } catch (problem) {
+    // Whoever has written it goes on with it.
+    if (problem instanceof StoreError && problem.kind === 'newer') return
     if (!(problem instanceof StoreError) || (problem.kind !== 'sealed' && problem.kind !== 'damaged')) throw problem
     // Nobody can ever read it again.
     const before = { ...listed, definition: { hash: '', value: null } }

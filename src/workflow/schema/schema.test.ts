@@ -5,7 +5,7 @@ import { checkElicitationSchema } from './elicitation.ts'
 import { checkArguments } from './literals.ts'
 import { nodeOf, typeAt } from './node.ts'
 import { checkSchema } from './shape.ts'
-import { validateOutput, validator } from './validate.ts'
+import { validatorFor, validator } from './validate.ts'
 
 const at = (schema: JsonValue, ...path: (string | number)[]) => {
   const found = typeAt(nodeOf(schema), path)
@@ -190,7 +190,7 @@ test('the forms of the protocol are taken, and nothing else', () => {
 })
 
 test('numbers that JavaScript cannot hold are numbers', () => {
-  const check = validateOutput({
+  const check = validatorFor({
     properties: { n: { type: 'integer', minimum: 0 }, all: { items: { type: 'number' } } },
   })
   const long = JSON.rawJSON('12345678901234567890')
@@ -200,8 +200,24 @@ test('numbers that JavaScript cannot hold are numbers', () => {
   expect(validator({ type: 'object' })(long)).toBe('the value must be object')
 })
 
+test('a schema is compiled once, and not before a value comes', () => {
+  let reads = 0
+  const schema = {
+    get type() {
+      reads++
+      return 'string'
+    },
+  }
+  const [one, other] = [validatorFor(schema), validatorFor(schema)]
+  expect(reads).toBe(0)
+  expect([one('x'), other(1)]).toEqual([undefined, 'the value must be string'])
+  const once = reads
+  expect([validatorFor(schema)('y'), reads]).toEqual([undefined, once])
+  expect(validatorFor({ $ref: '#/no' })('x')).toMatch(/cannot be used/)
+})
+
 test('values are validated in both drafts, without fetching and without endless patterns', () => {
-  const check = validateOutput({ type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] })
+  const check = validatorFor({ type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] })
   expect(check({ a: 1 })).toBeUndefined()
   expect(check({ a: 'x' })).toBe('a must be integer')
   expect(check({})).toBe("the value must have required property 'a'")

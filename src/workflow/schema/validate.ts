@@ -96,10 +96,15 @@ function explain({ errors }: ValidateFunction): string {
   return told.join('; ')
 }
 
-/** Checks values against a schema that is compiled at the first use. One that cannot be compiled fits no value. */
-export function validateOutput(schema: JsonObject): Validate {
-  let validate: Validate | undefined
-  return (value) => (validate ??= compiled(schema))(value)
+const validators = new WeakMap<JsonObject, Validate>()
+
+/** Checks values against a schema, which is compiled at the first use and once. One that cannot be compiled fits no value. */
+export function validatorFor(schema: JsonObject): Validate {
+  return (value) => {
+    const validate = validators.get(schema) ?? compiled(schema)
+    validators.set(schema, validate)
+    return validate(value)
+  }
 }
 
 function compiled(schema: JsonObject): Validate {

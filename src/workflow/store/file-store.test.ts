@@ -82,6 +82,20 @@ describe('a file that is', () => {
     await expect(open(folder)).rejects.toMatchObject({ kind: 'newer' })
   })
 
+  test('of this version, with a run of another one, says so when that is read', async () => {
+    const folder = folderOf()
+    const sealing = sealingWith(TEST_KEY)
+    const seal: typeof sealing.seal = (text, binding) => sealing.seal(text.replace('"format":1', '"format":2'), binding)
+    const later = await openFileStore({ folder, sealing: { ...sealing, seal }, parse: parseJson })
+    await later.create(storedRun('a'), ROOM)
+    await later.close()
+    const store = await open(folder)
+    await store.create(storedRun('b'), ROOM)
+    await expect(store.read('a')).rejects.toMatchObject({ kind: 'newer', message: expect.stringContaining('format 2') })
+    expect((await store.read('b'))?.id).toBe('b')
+    await store.close()
+  })
+
   test('damaged says so', async () => {
     const folder = folderOf()
     const store = await open(folder)

@@ -6,7 +6,7 @@ import type { Answers, Request, SealedRun } from './file/rows.ts'
 import { changeOf, rowOf, runOf } from './file/rows.ts'
 import { type Reply, WORKER } from './file/worker.ts'
 import { apply, diff, type Patch } from './patch.ts'
-import { isRunId, type Definition, type RunBody, type RunStore, type StoredRun } from './run-store.ts'
+import { BODY_FORMAT, isRunId, type Definition, type RunBody, type RunStore, type StoredRun } from './run-store.ts'
 import { StoreError } from './store-error.ts'
 
 export interface FileStoreOptions {
@@ -16,6 +16,8 @@ export interface FileStoreOptions {
   /** JSON, numbers that JavaScript cannot hold included. */
   readonly parse: (text: string) => JsonValue
 }
+
+export const fileIn = (folder: string): string => join(folder, 'runs.db')
 
 /** What is sealed under one `binding` opens under no other. */
 export interface Sealing {
@@ -32,19 +34,19 @@ export interface Sealing {
  * Rejects with `StoreError` when the file cannot be opened.
  */
 export async function openFileStore({ folder, sealing, parse }: FileStoreOptions): Promise<RunStore> {
-  const file = join(folder, 'runs.db')
-  const line = openLine(file)
+  const file = fileIn(folder)
+  const client = startWorker(file)
   /** Definitions that lie there, and the key that sealed them. */
   const known = new Map<string, string>()
   try {
-    await line.ask({ do: 'list', filter: { limit: 0 } })
+    await client.ask({ do: 'list', filter: { limit: 0 } })
   } catch (error) {
-    await line.close()
+    await client.close()
     throw error
   }
 
   const sealEntry = (run: StoredRun, from: number, patch: Patch): Uint8Array =>
-    seal(JSON.stringify({ from, patch }), entryBinding(run.id, run.owner, run.revision))
+    seal(JSON.stringify({ format: BODY_FORMAT, from, patch }), entryBinding(run.id, run.owner, run.revision))
 
   return {
     create: async (run, room) => {
@@ -54,30 +56,30 @@ export async function openFileStore({ folder, sealing, parse }: FileStoreOptions
       const request = { do: 'create', row: rowOf(run), sealed, room } as const
       const key = sealing.key()
       const isKnown = known.get(hash) === key
-      const created = await line.ask({ ...request, definition: isKnown ? undefined : sealDefinition(run.definition) })
+      const created = await client.ask({ ...request, definition: isKnown ? undefined : sealDefinition(run.definition) })
       if (created !== 'unknown definition') {
         if (created === 'created') known.set(hash, key)
         return created
       }
       known.delete(hash)
-      const again = await line.ask({ ...request, definition: sealDefinition(run.definition) })
+      const again = await client.ask({ ...request, definition: sealDefinition(run.definition) })
       return again === 'unknown definition' ? 'exists' : again
     },
     read: async (id) => {
       if (!isRunId(id)) return undefined
-      const found = await line.ask({ do: 'read', id })
+      const found = await client.ask({ do: 'read', id })
       return found?.row.id === id ? unseal(found) : undefined
     },
     update: (before, after) => {
       const patch = after.body && diff((before.body ?? null) as JsonValue | null, after.body as unknown as JsonValue)
       const sealed = patch && sealEntry(after, before.revision, patch)
       const { id, revision: expected } = before
-      return line.ask({ do: 'update', id, expected, change: changeOf(before, after), sealed })
+      return client.ask({ do: 'update', id, expected, change: changeOf(before, after), sealed })
     },
-    list: async (filter) => (await line.ask({ do: 'list', filter })).map(runOf),
-    renew: (holder, until) => line.ask({ do: 'renew', holder, until }),
-    erase: (erasure) => line.ask({ do: 'erase', erasure }),
-    close: line.close,
+    list: async (filter) => (await client.ask({ do: 'list', filter })).map(runOf),
+    renew: (holder, until) => client.ask({ do: 'renew', holder, until }),
+    erase: (erasure) => client.ask({ do: 'erase', erasure }),
+    close: client.close,
   }
 
   function sealDefinition({ hash, value }: Definition): Uint8Array {
@@ -98,7 +100,9 @@ export async function openFileStore({ folder, sealing, parse }: FileStoreOptions
     let revision = 0
     let body: JsonValue = null
     for (const entry of entries) {
-      const { from, patch } = parse(open(entry.sealed, entryBinding(row.id, row.owner, entry.revision))) as JsonObject
+      const text = open(entry.sealed, entryBinding(row.id, row.owner, entry.revision))
+      const { format, from, patch } = parse(text) as JsonObject
+      if (format !== BODY_FORMAT) throw otherFormat(format)
       if (from !== revision) throw damaged()
       try {
         body = apply(body, patch as unknown as Patch)
@@ -117,6 +121,11 @@ export async function openFileStore({ folder, sealing, parse }: FileStoreOptions
     throw new StoreError('sealed', `What ${file} holds was sealed with another key, or has been changed`)
   }
 
+  function otherFormat(format: unknown): StoreError {
+    const found = JSON.stringify(format ?? null)
+    return new StoreError('newer', `${file} holds a run of another version (format ${found}, known is ${BODY_FORMAT})`)
+  }
+
   function damaged(): StoreError {
     return new StoreError('damaged', `${file} is damaged: entries of a journal are missing`)
   }
@@ -127,7 +136,7 @@ const entryBinding = (id: string, owner: string, revision: number): string =>
 
 const definitionBinding = (hash: string): string => JSON.stringify(['workflow definition', hash])
 
-interface Line {
+interface WorkerClient {
   readonly ask: <Asked extends Request>(request: Asked) => Promise<Answers[Asked['do']]>
   readonly close: () => Promise<void>
 }
@@ -139,7 +148,7 @@ interface Waiting {
 }
 
 /** To the thread that has the file open. */
-function openLine(file: string): Line {
+function startWorker(file: string): WorkerClient {
   // A library that is new in this version of Node says so on stderr.
   const execArgv = ['--disable-warning=ExperimentalWarning']
   const worker = new Worker(WORKER, { workerData: { file }, execArgv })

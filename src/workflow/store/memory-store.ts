@@ -64,10 +64,13 @@ export function createMemoryStore(parse: (text: string) => JsonValue, mostEnded 
       return Promise.resolve(found.slice(0, filter.limit ?? DEFAULT_LIST))
     },
     renew: (holder, until) => {
+      const held: string[] = []
       for (const [id, kept] of runs) {
-        if (kept.lease?.holder === holder) runs.set(id, { ...kept, lease: { holder, until } })
+        if (kept.lease?.holder !== holder) continue
+        runs.set(id, { ...kept, lease: { holder, until } })
+        held.push(id)
       }
-      return Promise.resolve()
+      return Promise.resolve(held)
     },
     erase: (erasure) => {
       erase(erasure)

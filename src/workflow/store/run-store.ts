@@ -41,6 +41,9 @@ export interface Lease {
   readonly until: number
 }
 
+/** Of `RunBody`. Another one as soon as what lies in stores means something else. */
+export const BODY_FORMAT = 1
+
 /** What is secret of it. */
 export interface RunBody {
   readonly run: RunState
@@ -103,8 +106,8 @@ export interface RunStore {
   update(before: StoredRun, after: StoredRun): Promise<boolean>
   /** Newest first. */
   list(filter: RunFilter): Promise<ListedRun[]>
-  /** All leases of this holder end at `until`. */
-  renew(holder: string, until: number): Promise<void>
+  /** All leases of this holder end at `until`. Resolves with the ids of their runs: those that it still holds. */
+  renew(holder: string, until: number): Promise<readonly string[]>
   erase(erasure: Erasure): Promise<void>
   /** Writes what has been promised. Nothing may be asked afterwards. */
   close(): Promise<void>

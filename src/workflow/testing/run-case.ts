@@ -2,7 +2,7 @@ import { Cancellation } from '../../model/cancellation.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { AskedQuestion } from '../run/ports.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../run/settings.ts'
-import { createEngine } from '../run.ts'
+import { createEngine } from '../run/engine.ts'
 import { applyDefaults } from '../schema/defaults.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { callTools, type RealCalls } from './call-tools.ts'
@@ -72,7 +72,7 @@ export async function runCase<Context>(
       definition: { name: plan.name },
       params: applyDefaults(subject.inputSchema, one.arguments),
       owner: 'case',
-      caller: { context: undefined, signal, takes: () => true, ask, returns: false, depth: 0 },
+      caller: { context: undefined, signal, takes: () => true, ask, returns: false },
       // Of it come the delays before retries, so they are always the same; and the keys by which backends know what they
       // have done already, so what is real is never the same.
       ...(!isReal && { id: 'case' }),

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { startCommandLine } from '../support/command-line.ts'
-import { vmcp } from '../support/in-process.ts'
+import { startCommandLine } from '../../support/command-line.ts'
+import { vmcp } from '../../support/in-process.ts'
 
-const EVERYTHING = fileURLToPath(new URL('../../node_modules/.bin/mcp-server-everything', import.meta.url))
+const EVERYTHING = fileURLToPath(new URL('../../../node_modules/.bin/mcp-server-everything', import.meta.url))
 
 const CONFIG = `
 name: commands
@@ -166,10 +166,26 @@ test('test runs cases without any backend, and fails with what differs', async (
   expect(await vmcp('workflow', 'test', file('real.workflow.test.yaml'))).toMatchObject({ code: 0 })
 })
 
+test('each verb has its own flags and its own help', async () => {
+  expect(await vmcp('workflow', 'list', file('good.yaml'), '--svg', 'x.svg')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('workflow list does not know --svg, which goes with graph and run'),
+  })
+  const help = await vmcp('workflow', 'run', '--help')
+  expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('--answers JSON|FILE') })
+  expect(help.stdout).not.toContain('--offline')
+  expect(await vmcp('help', 'workflow', 'run')).toEqual(help)
+  expect((await vmcp('workflow', '--help')).stdout).toContain('list, check: ask no backend')
+})
+
 test('wrong usage says so', async () => {
   expect(await vmcp('workflow')).toMatchObject({ code: 2, stderr: expect.stringContaining('list, check') })
   expect(await vmcp('workflow', 'test')).toMatchObject({ code: 2 })
   expect(await vmcp('workflow', 'run', file('good.yaml'), 'greet', '[]')).toMatchObject({ code: 2 })
+  expect(await vmcp('workflow', 'run', file('good.yaml'), 'greet', '--answers', folder)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('EISDIR'),
+  })
   writeFileSync(file('none.yaml'), 'backends: []\n')
   expect(await vmcp('workflow', 'list', file('none.yaml'))).toMatchObject({
     code: 3,

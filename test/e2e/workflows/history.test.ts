@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { readdirSync } from 'node:fs'
+import { expect, onTestFinished, test } from 'vitest'
 
+import { ANONYMOUS } from '../../../src/model/principal.ts'
 import { startGateway } from '../../support/gateway.ts'
 import { openSession } from '../../matrix/peers/raw.ts'
+import { folder } from './world.ts'
 
 const steps = [{ id: 'ask', type: 'elicitation', message: 'Go?' }]
 const CONFIG = {
@@ -58,4 +61,44 @@ test('where callers have names nobody sees the runs of another, or any without a
   } finally {
     await gateway.close()
   }
+})
+
+test('a gateway without runs keeps no file, and looks for none', async () => {
+  const path = folder()
+  const gateway = await startGateway(
+    { ...CONFIG, workflowStorage: { provider: 'file', path } },
+    { stateFolder: folder() },
+  )
+  onTestFinished(() => gateway.close())
+  const answer = await fetch(gateway.url.replace('/mcp', '/workflows/runs'))
+  expect(await answer.json()).toEqual({ runs: [] })
+  expect(readdirSync(path)).toEqual([])
+})
+
+test('after a reload runs are kept for as long as it says, and stay where they are, which is told', async () => {
+  const [first, second, third, stateFolder] = [folder(), folder(), folder(), folder()]
+  const at = (path: string, keepValues: string) => ({
+    ...CONFIG,
+    workflowStorage: { provider: 'file', path, keepValues },
+  })
+  const gateway = await startGateway(at(first, '1h'), { stateFolder })
+  onTestFinished(() => gateway.close())
+  const stays = () => gateway.events.filter(({ name }) => name === 'workflow-store.stays').map(({ data }) => data)
+  // Nothing lies anywhere yet.
+  await gateway.reload(at(second, '1h'))
+  expect(stays()).toEqual([])
+  const session = await openSession(gateway.url, '2025-11-25', {})
+  const keptFor = async (): Promise<number> => {
+    const { runs } = gateway.gateway
+    await session.request('tools/call', { name: 'one', arguments: {} })
+    const [newest] = await runs.list({}, ANONYMOUS)
+    const { erasedAt = 0 } = (await runs.look(newest?.id ?? '', ANONYMOUS)) ?? {}
+    return erasedAt - (newest?.endedAt ?? 0)
+  }
+  expect(await keptFor()).toBe(3_600_000)
+  await gateway.reload(at(third, '2h'))
+  expect(stays()).toEqual([{ place: second, wanted: third }])
+  expect(await keptFor()).toBe(2 * 3_600_000)
+  expect(await gateway.gateway.runs.list({}, ANONYMOUS)).toHaveLength(2)
+  expect([first, second, third].map((path) => readdirSync(path).includes('runs.db'))).toEqual([false, true, false])
 })

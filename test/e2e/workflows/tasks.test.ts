@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { isObject, type JsonObject } from '../../src/model/json.ts'
-import { modernAt } from '../matrix/peers/raw.ts'
-import { startProvider, type RunningProvider } from '../support/oidc/provider.ts'
-import { waitFor } from '../support/processes.ts'
-import { legacyWire, modernListen, modernRequest, resultOf as resultIn } from '../support/wire.ts'
-import { CANCEL, statusesIn, YES } from './workflows/callers.ts'
-import { approval, call, folder, gatewayWith, same, slow, toolBackend, type ToolBackend } from './workflows/world.ts'
+import { isObject, type JsonObject } from '../../../src/model/json.ts'
+import { modernAt } from '../../matrix/peers/raw.ts'
+import { startProvider, type RunningProvider } from '../../support/oidc/provider.ts'
+import { waitFor } from '../../support/processes.ts'
+import { legacyWire, modernListen, modernRequest, resultOf as resultIn } from '../../support/wire.ts'
+import { CANCEL, statusesIn, YES } from './callers.ts'
+import { approval, call, folder, gatewayWith, same, slow, toolBackend, type ToolBackend } from './world.ts'
 
 const EXTENSION = 'io.modelcontextprotocol/tasks'
 const TASKS: JsonObject = { elicitation: { form: {} }, extensions: { [EXTENSION]: {} } }

@@ -1,5 +1,5 @@
 import { parseJson } from '../../../src/protocol/json.ts'
-import { createEngine, type Engine } from '../../../src/workflow/run.ts'
+import { createEngine, type Engine } from '../../../src/workflow/run/engine.ts'
 import { CLOCK, type StepCall } from '../../../src/workflow/run/ports.ts'
 import { DEFAULT_SETTINGS } from '../../../src/workflow/run/settings.ts'
 import { openFileStore } from '../../../src/workflow/store/file-store.ts'

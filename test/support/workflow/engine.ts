@@ -2,8 +2,8 @@ import { Cancellation } from '../../../src/model/cancellation.ts'
 import type { JsonObject, JsonValue } from '../../../src/model/json.ts'
 import { parseJson } from '../../../src/protocol/json.ts'
 import type { Plan, PlannedLoop, PlannedQuestion, PlannedStep, PlannedTool } from '../../../src/workflow/plan.ts'
-import { createEngine, type Engine } from '../../../src/workflow/run.ts'
-import { type Caller, type Clock, type Ports, type StepCall } from '../../../src/workflow/run/ports.ts'
+import { createEngine, type Engine } from '../../../src/workflow/run/engine.ts'
+import { type RunCaller, type Clock, type Ports, type StepCall } from '../../../src/workflow/run/ports.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../../../src/workflow/run/settings.ts'
 import { createMemoryStore } from '../../../src/workflow/store/memory-store.ts'
 import type { RunStore } from '../../../src/workflow/store/run-store.ts'
@@ -152,16 +152,15 @@ export function world({ plan: of, settings, check, ...given }: WorldOptions): Wo
   return { engine: createEngine(ports, { ...DEFAULT_SETTINGS, ...settings }), store, clock, calls, made }
 }
 
-export const caller = (more: Partial<Caller<string>> = {}): Caller<string> => ({
+export const caller = (more: Partial<RunCaller<string>> = {}): RunCaller<string> => ({
   context: 'ann with claims',
   signal: new Cancellation(),
   takes: () => true,
   returns: false,
-  depth: 0,
   ...more,
 })
 
-export const beginning = (of: Plan, by: Caller<string> = caller(), params: JsonObject = {}) => ({
+export const beginning = (of: Plan, by: RunCaller<string> = caller(), params: JsonObject = {}) => ({
   plan: of,
   definition: { name: of.name },
   params,

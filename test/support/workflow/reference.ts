@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../../src/model/json.ts'
 import type { Event } from '../../../src/workflow/advance/event.ts'
 import { backoff } from '../../../src/workflow/advance/retry.ts'
-import { idempotencyKey } from '../../../src/workflow/advance/turn.ts'
+import { idempotencyKey } from '../../../src/workflow/advance/transition.ts'
 import { EvaluationError, type Plan, type PlannedStep, type Scope, type StepView } from '../../../src/workflow/plan.ts'
 
 /*

@@ -175,7 +175,9 @@ export function describeStore(open: () => Promise<RunStore>): void {
   withStore('renews the leases of one holder, and no revision', async (store) => {
     await store.create(storedRun('a', { lease: { holder: 'x', until: 1 } }), ROOM)
     await store.create(storedRun('b', { lease: { holder: 'y', until: 1 } }), ROOM)
-    await store.renew('x', 500)
+    await store.create(storedRun('c', { lease: { holder: 'x', until: 1 } }), ROOM)
+    expect((await store.renew('x', 500)).toSorted()).toEqual(['a', 'c'])
+    expect(await store.renew('nobody', 500)).toEqual([])
     expect(await store.read('a')).toMatchObject({ revision: 1, lease: { holder: 'x', until: 500 } })
     expect(await store.read('b')).toMatchObject({ lease: { holder: 'y', until: 1 } })
   })

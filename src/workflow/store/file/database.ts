@@ -97,8 +97,8 @@ export function openDatabase(file: string): Database {
       case 'list':
         return list(request)
       case 'renew': {
-        sql('UPDATE run SET lease_until = ? WHERE holder = ?').run(request.until, request.holder)
-        return undefined
+        const held = sql('UPDATE run SET lease_until = ? WHERE holder = ? RETURNING id')
+        return held.all(request.until, request.holder).map(({ id }) => id as string)
       }
       case 'erase':
         erase(request.erasure)

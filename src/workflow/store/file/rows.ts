@@ -46,7 +46,7 @@ export interface Answers {
   update: boolean
   read: SealedRun | undefined
   list: Row[]
-  renew: undefined
+  renew: readonly string[]
   erase: undefined
 }
 

@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, expect, test } from 'vitest'
 
-import { crashing } from '../../test/support/workflow/crashing.ts'
-import { caller } from '../../test/support/workflow/engine.ts'
-import type { JsonObject } from '../model/json.ts'
-import type { Turn } from './run/ports.ts'
+import { crashing } from '../../../test/support/workflow/crashing.ts'
+import { caller } from '../../../test/support/workflow/engine.ts'
+import type { JsonObject } from '../../model/json.ts'
+import type { Turn } from './ports.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'vmcp-restart-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -22,7 +22,7 @@ interface Sent {
 
 /** Runs until what it says is enough; then it is killed, as a machine that loses its power. */
 async function killedWhen(isEnough: (sent: Sent[], turn?: Turn) => boolean, ...args: string[]) {
-  const child = join(import.meta.dirname, '../../test/support/workflow/children/performer.ts')
+  const child = join(import.meta.dirname, '../../../test/support/workflow/children/performer.ts')
   const performer = spawn(process.execPath, [child, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const sent: Sent[] = []
   let turn: Turn | undefined

@@ -13,15 +13,15 @@ import {
   settled,
   tool,
   world,
-} from '../../test/support/workflow/engine.ts'
-import { sealingWith } from '../../test/support/workflow/sealing.ts'
-import { Cancellation } from '../model/cancellation.ts'
-import type { JsonObject } from '../model/json.ts'
-import { parseJson } from '../../test/support/workflow/json.ts'
-import { type AskedQuestion, EngineError, StepError, type Turn } from './run/ports.ts'
-import { openFileStore } from './store/file-store.ts'
-import { createMemoryStore } from './store/memory-store.ts'
-import type { RunStore } from './store/run-store.ts'
+} from '../../../test/support/workflow/engine.ts'
+import { sealingWith } from '../../../test/support/workflow/sealing.ts'
+import { Cancellation } from '../../model/cancellation.ts'
+import type { JsonObject } from '../../model/json.ts'
+import { parseJson } from '../../../test/support/workflow/json.ts'
+import { type AskedQuestion, EngineError, StepError, type Turn } from './ports.ts'
+import { openFileStore } from '../store/file-store.ts'
+import { createMemoryStore } from '../store/memory-store.ts'
+import type { RunStore } from '../store/run-store.ts'
 
 const YES = { action: 'accept', content: { ok: true } }
 const NO = { action: 'decline' }
@@ -41,7 +41,7 @@ describe('a turn', () => {
   test('performs the steps with their caller, and gives the outcome and a report of each step', async () => {
     const of = plan([tool('a', [], { tool: 'git_log', arguments: () => ({ n: 1 }) }), tool('b', [0])])
     const { engine, calls, made, store } = world({ plan: of })
-    const turn = engine.begin(beginning(of, caller({ depth: 2 })))
+    const turn = engine.begin(beginning(of, caller()))
     await settled()
     expect(made[0]).toMatchObject({
       workflow: 'deploy',
@@ -50,7 +50,6 @@ describe('a turn', () => {
       tool: 'git_log',
       arguments: { n: 1 },
       context: 'ann with claims',
-      depth: 3,
     })
     calls.get('a')?.give(1)
     await settled()
@@ -166,7 +165,7 @@ describe('time', () => {
     const clock = fakeClock()
     const memory = createMemoryStore(parseJson)
     const { promise, resolve } = Promise.withResolvers<{ output: string }>()
-    const { createEngine } = await import('./run.ts')
+    const { createEngine } = await import('./engine.ts')
     const engine = createEngine<string>({
       ...clock,
       store: memory,
@@ -247,7 +246,8 @@ describe('cancelling', () => {
     await settled()
     signal.cancel(new Error('closed'))
     expect(finished(await turn)).toBe('cancelled')
-    expect(made.map((call) => call.signal.cancelled)).toEqual([true, true, true])
+    const why = { kind: 'withdrawn', message: 'The workflow has no use for it any more' }
+    expect(made.map((call) => call.signal.reason)).toMatchObject([why, why, why])
   })
 
   test('before anything began: nothing is sent', async () => {
@@ -428,7 +428,7 @@ describe('questions', () => {
       const answers = JSON.parse(`{${JSON.stringify(id)}: {"action": "accept"}}`) as Record<string, JsonObject>
       expect(await engine.resume(turn.runId, 'ann', answers, caller())).toEqual(unknown)
     }
-    expect(await engine.look(turn.runId, 'bob')).toEqual(unknown)
+    expect(await engine.look(turn.runId, 'bob')).toBeUndefined()
     expect(await store.read(turn.runId)).toEqual(before)
   })
 
@@ -549,7 +549,7 @@ describe('questions of backends', () => {
     calls.get('b')?.give(1)
     const turn = asking(await first)
     expect(turn.questions).toMatchObject([{ step: 'a', mode: 'backend', question: FORM }])
-    expect(await engine.look(turn.runId, 'ann')).toEqual(turn)
+    expect(await engine.look(turn.runId, 'ann')).toMatchObject({ ...turn, open: turn.questions.map(({ id }) => id) })
     await clock.pass(200_000)
     expect(engine.size).toBe(1)
     expect(await other.engine.resume(turn.runId, 'ann', answering(turn), caller())).toEqual({ kind: 'unknown' })
@@ -662,9 +662,9 @@ describe('a reload', () => {
     await settled()
     calls.get('a')?.give(1)
     await settled()
-    engine.reloaded()
+    engine.replan()
     faults = ['there is no tool "b"']
-    engine.reloaded()
+    engine.replan()
     expect(await turn).toMatchObject({
       outcome: {
         status: 'failed',
@@ -683,7 +683,7 @@ describe('a reload', () => {
     })
     const turn = engine.begin(beginning(of))
     await settled()
-    engine.reloaded()
+    engine.replan()
     expect(made[0]?.signal.cancelled).toBe(false)
     calls.get('a')?.give(1)
     await settled()
@@ -742,10 +742,10 @@ describe('processes that are no more', () => {
 
   test('a task goes on when its owner asks, where another may not', async () => {
     const { one, other, clock, store, id } = await dead([tool('a', [], { repeatable: true }), tool('b', [0])], true)
-    expect(await other.engine.look(id, 'ann')).toEqual({ kind: 'running', runId: id, isPerformed: true })
+    expect(await other.engine.look(id, 'ann')).toMatchObject({ kind: 'running', runId: id, isDue: false })
     await clock.pass(400_000)
     await other.engine.recover()
-    expect(await other.engine.look(id, 'ann')).toEqual({ kind: 'running', runId: id, isPerformed: false })
+    expect(await other.engine.look(id, 'ann')).toMatchObject({ kind: 'running', runId: id, isDue: true })
     expect(await other.engine.resume(id, 'bob', {}, caller({ returns: true }))).toEqual({ kind: 'unknown' })
     const turn = other.engine.resume(id, 'ann', {}, caller({ returns: true }))
     await settled()

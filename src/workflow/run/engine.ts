@@ -1,16 +1,28 @@
 import { hash, randomUUID } from 'node:crypto'
 
-import type { JsonObject, JsonValue } from '../model/json.ts'
-import type { Plan } from './plan.ts'
-import { type Answers, checkAnswers, sortAnswers } from './run/answers.ts'
-import { closeRun } from './run/close-run.ts'
-import { askedQuestions, callingSteps, endedSteps, lost, Performance, reportsOf, tooMany } from './run/performance.ts'
-import { type Caller, EngineError, type Look, type Ports, type Turn, UNKNOWN, wait } from './run/ports.ts'
-import { DEFAULT_SETTINGS, type Settings } from './run/settings.ts'
-import { storable } from './run/storable.ts'
-import { upkeep } from './run/upkeep.ts'
-import { createRun, isOver, type Outcome, type RunState } from './run-state.ts'
-import type { Definition, RunBody, StoredRun } from './store/run-store.ts'
+import type { JsonObject, JsonValue } from '../../model/json.ts'
+import type { Plan } from '../plan.ts'
+import { createRun, isOver, type Outcome, type RunState } from '../run-state.ts'
+import type { Definition, RunBody, StoredRun } from '../store/run-store.ts'
+import { type Answers, checkAnswers, sortAnswers } from './answers.ts'
+import { closeRun } from './close-run.ts'
+import { RunExecution } from './execution.ts'
+import {
+  type RunCaller,
+  EngineError,
+  lost,
+  type Ports,
+  type RunView,
+  type Turn,
+  tooMany,
+  UNKNOWN,
+  wait,
+} from './ports.ts'
+import { askedQuestions, callingSteps, endedSteps, reportsOf, viewOf } from './run-views.ts'
+import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
+import { isUnanswered, standingOf } from './standing.ts'
+import { storable } from './storable.ts'
+import { upkeep } from './upkeep.ts'
 
 interface Beginning<Context> {
   readonly plan: Plan
@@ -20,7 +32,7 @@ interface Beginning<Context> {
   readonly params: JsonObject
   /** Key of the principal. */
   readonly owner: string
-  readonly caller: Caller<Context>
+  readonly caller: RunCaller<Context>
   /** Known before the run begins: that of a task. */
   readonly id?: string
 }
@@ -32,13 +44,22 @@ export interface Engine<Context> {
    * Goes on with a run that waits for these answers. Of several answers to a question the first counts; whoever repeats
    * it gets what came of it. Without answers: the questions once more, or, of a run that returns, what goes on.
    */
-  readonly resume: (id: string, owner: string, answers: Answers, caller: Caller<Context>) => Promise<Turn>
-  /** Where a run is; changes nothing. */
-  readonly look: (id: string, owner: string) => Promise<Look>
+  readonly resume: (id: string, owner: string, answers: Answers, caller: RunCaller<Context>) => Promise<Turn>
+  /**
+   * As `resume`, but resolves when the answers are written. False: nobody takes them now, for the run goes on in another
+   * process, or there is no such run.
+   */
+  readonly answer: (id: string, owner: string, answers: Answers, caller: RunCaller<Context>) => Promise<boolean>
+  /** What a run calls from now on, if it goes on here, is called in the context that `change` makes of the present one. */
+  readonly refresh: (id: string, owner: string, change: (context: Context) => Context) => void
+  /** Calls back when a run here has changed in a way that its owner sees, until the returned function is called. */
+  readonly onChange: (listener: (id: string) => void) => () => void
+  /** A run as it is; changes nothing. `undefined`: there is no such run of this owner, or it has been erased. */
+  readonly look: (id: string, owner: string) => Promise<RunView | undefined>
   /** False: there is no such run of this owner, or it has ended. */
   readonly cancel: (id: string, owner: string) => Promise<boolean>
   /** There are other tools now: what remains of each run is checked again. */
-  readonly reloaded: () => void
+  readonly replan: () => void
   /** Ends the runs whose callers are gone, and erases what is old. Done now and then without being asked. */
   readonly recover: () => Promise<void>
   /** Runs that go on in this process. */
@@ -51,19 +72,35 @@ export interface Engine<Context> {
 const LOOK_AGAIN_MS = 250
 /** Others were faster each time. */
 const MAX_TRIES = 10
+/** How long until it is noticed that others have ended, or go on with, a run of this process. */
+const NOTICE_MS = 2_000
+
+/** What came of an attempt to go on with a run. */
+interface Going<Context> {
+  readonly turn: Promise<Turn> | Turn
+  /** It goes on here. */
+  readonly execution?: RunExecution<Context>
+  /** It goes on elsewhere, with just these answers. */
+  readonly isTaken?: boolean
+}
+
+const NOBODY = { turn: UNKNOWN }
 
 export function createEngine<Context>(ports: Ports<Context>, settings: Settings = DEFAULT_SETTINGS): Engine<Context> {
   const holder = randomUUID()
-  const here = new Map<string, Performance<Context>>()
+  const here = new Map<string, RunExecution<Context>>()
   const owners = new Map<string, number>()
   let isClosing = false
 
   const { store, now } = ports
   const read = (id: string): Promise<StoredRun | undefined> => store.read(id).catch(unusable)
   const stopUpkeep = every(settings.upkeepMs, recover)
-  const stopLeases = every(settings.leaseMs / 3, async () => {
-    if (here.size > 0) await store.renew(holder, now() + settings.leaseMs)
-  })
+  /** Runs only while there is something to hold. */
+  let stopLeases: (() => void) | undefined
+  const listeners = new Set<(id: string) => void>()
+  const changed = (id: string): void => {
+    for (const listener of listeners) listener(id)
+  }
 
   return {
     begin: async ({ plan, definition, params, owner, caller, id = randomUUID() }) => {
@@ -82,29 +119,41 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
         returns: caller.returns,
         body,
       }
-      const performance = enter(plan, stored, true)
-      const turn = performance.join(caller)
-      performance.feed({ type: 'start', at })
+      const execution = enter(plan, stored, true)
+      const turn = execution.join(caller)
+      execution.feed({ type: 'start', at })
       return turn
     },
-    resume: async (id, owner, answers, caller) => {
-      for (let tries = 0; ; tries++) {
-        try {
-          return await goOn(id, owner, answers, caller)
-        } catch (error) {
-          if (!(error instanceof EngineError && error.kind === 'lost') || tries === MAX_TRIES) throw error
-        }
-      }
+    resume: (id, owner, answers, caller) =>
+      untilFirst(async () => {
+        const { turn } = await goOn(id, owner, answers, caller, true)
+        return turn
+      }),
+    answer: (id, owner, answers, caller) =>
+      untilFirst(async () => {
+        const { turn, execution, isTaken } = await goOn(id, owner, answers, caller, false)
+        if (!execution) return isTaken === true || (await turn).kind !== 'unknown'
+        Promise.resolve(turn).catch(() => {})
+        await execution.written()
+        return true
+      }),
+    refresh: (id, owner, change) => {
+      const execution = here.get(id)
+      if (execution?.owner === owner) execution.refresh(change)
+    },
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
     look,
     cancel,
-    reloaded: () => {
-      for (const performance of here.values()) {
-        const { definition, ids, run, caller } = performance.now
+    replan: () => {
+      for (const execution of here.values()) {
+        const { definition, ids, run, caller } = execution.planned
         if (!caller) continue
-        const made = planAgain(definition, ids, run, caller)
-        if ('plan' in made) performance.replan(made.plan)
-        else performance.stop('failed', made.mismatch)
+        const made = replanned(definition, ids, run, caller)
+        if ('plan' in made) execution.replan(made.plan)
+        else execution.stop('failed', made.mismatch)
       }
     },
     recover,
@@ -114,19 +163,19 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     close: async () => {
       isClosing = true
       stopUpkeep()
-      stopLeases()
+      stopLeases?.()
       await Promise.allSettled(
-        [...here.values()].map((performance) => {
-          if (performance.returns) return performance.detach()
-          performance.stop('interrupted', 'The gateway is stopping')
-          return performance.flushed()
+        [...here.values()].map((execution) => {
+          if (execution.returns) return execution.detach()
+          execution.stop('interrupted', 'The gateway is stopping')
+          return execution.flushed()
         }),
       )
     },
   }
 
   /** Throws `EngineError` when there is no room. */
-  function enter(plan: Plan, stored: StoredRun & { body: RunBody }, isNew: boolean): Performance<Context> {
+  function enter(plan: Plan, stored: StoredRun & { body: RunBody }, isNew: boolean): RunExecution<Context> {
     if (isClosing) throw new EngineError('stopping', 'The gateway is stopping')
     const { id, owner } = stored
     const own = owners.get(owner) ?? 0
@@ -134,44 +183,67 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     if (own >= settings.maxRunningPerOwner) throw tooMany('of this caller at once')
     if (here.has(id)) throw new EngineError('store', 'The id of the run is taken')
     const onGone = (): void => {
-      if (here.get(id) !== performance) return
+      if (here.get(id) !== execution) return
       here.delete(id)
       const left = (owners.get(owner) ?? 1) - 1
       if (left > 0) owners.set(owner, left)
       else owners.delete(owner)
+      if (here.size > 0) return
+      stopLeases?.()
+      stopLeases = undefined
     }
-    const performance = new Performance<Context>({ ports, settings, holder, plan, stored, isNew, onGone })
-    here.set(id, performance)
+    const onChange = (): void => changed(id)
+    const execution = new RunExecution<Context>({ ports, settings, holder, plan, stored, isNew, onChange, onGone })
+    here.set(id, execution)
     owners.set(owner, own + 1)
-    return performance
+    stopLeases ??= every(Math.min(settings.leaseMs / 3, NOTICE_MS), renewLeases)
+    return execution
   }
 
-  async function goOn(id: string, owner: string, answers: Answers, caller: Caller<Context>): Promise<Turn> {
+  async function renewLeases(): Promise<void> {
+    const before = [...here].flatMap(([id, execution]) => {
+      const { held } = execution
+      return held ? [{ id, execution, held }] : []
+    })
+    const still = new Set(await store.renew(holder, now() + settings.leaseMs))
+    for (const { id, execution, held } of before) if (!still.has(id)) void execution.giveUp(held)
+  }
+
+  /** `isPatient`: whoever repeats what another process goes on with waits for what comes of it. */
+  async function goOn(
+    id: string,
+    owner: string,
+    answers: Answers,
+    caller: RunCaller<Context>,
+    isPatient: boolean,
+  ): Promise<Going<Context>> {
     for (;;) {
-      const performance = here.get(id)
-      if (performance) return performance.owner === owner ? performance.resume(answers, caller) : UNKNOWN
+      const execution = here.get(id)
+      if (execution?.owner === owner) return { turn: execution.resume(answers, caller), execution }
+      if (execution) return NOBODY
       const stored = await read(id)
       if (here.has(id)) continue
-      if (!stored?.body || stored.owner !== owner) return UNKNOWN
+      if (!stored?.body || stored.owner !== owner) return NOBODY
       const { run, answered, ids } = stored.body
       const questions = askedQuestions(run)
       const sorted = sortAnswers(answers, questions, answered)
       const isKnown = sorted.isRepeated || (sorted.isEmpty && stored.returns)
       if (run.outcome) {
-        if (!isKnown) return UNKNOWN
-        return { kind: 'finished', runId: id, outcome: run.outcome, reports: reportsOf(ids, run) }
+        if (!isKnown) return NOBODY
+        return { turn: { kind: 'finished', runId: id, outcome: run.outcome, reports: reportsOf(ids, run) } }
       }
-      if (stored.lease && stored.lease.until >= now()) {
-        if (!isKnown || caller.signal.cancelled) return UNKNOWN
+      if (standingOf(stored, now()) === 'performed') {
+        if (!isKnown || caller.signal.cancelled) return NOBODY
+        if (!isPatient) return { turn: UNKNOWN, isTaken: sorted.isRepeated }
         await wait(ports, LOOK_AGAIN_MS, caller.signal)
         continue
       }
-      const isExpired = stored.openUntil !== undefined && stored.openUntil <= now()
+      const isExpired = isUnanswered(stored, now())
       if (sorted.open.length === 0 && !isExpired) {
         const isIdle = run.status === 'suspended' && !stored.lease
         if (isIdle && (isKnown || sorted.isEmpty))
-          return { kind: 'asking', runId: id, revision: run.revision, questions }
-        if (!isKnown) return UNKNOWN
+          return { turn: { kind: 'asking', runId: id, revision: run.revision, questions } }
+        if (!isKnown) return NOBODY
       }
       if (!isExpired) checkAnswers(sorted, ports.check)
       return takeOver({ ...stored, body: stored.body }, answers, caller, isExpired)
@@ -179,11 +251,11 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
   }
 
   /** What was begun with other tools, with those that there are now. */
-  function planAgain(
+  function replanned(
     definition: Definition,
     ids: readonly string[],
     run: RunState,
-    { context }: Caller<Context>,
+    { context }: RunCaller<Context>,
   ): { plan: Plan } | { mismatch: string } {
     const ended = endedSteps(ids, run)
     let made = ports.plan(definition.value, ended, context)
@@ -199,54 +271,52 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
   async function takeOver(
     stored: StoredRun & { body: RunBody },
     answers: Answers,
-    caller: Caller<Context>,
+    caller: RunCaller<Context>,
     isExpired: boolean,
-  ): Promise<Turn> {
+  ): Promise<Going<Context>> {
     const { run, ids } = stored.body
-    const made = planAgain(stored.definition, ids, run, caller)
+    const made = replanned(stored.definition, ids, run, caller)
     if ('mismatch' in made) {
       const outcome = { status: 'failed', error: { message: made.mismatch, kind: 'ended' } } as const
       if (!(await end(stored, outcome))) throw lost()
       const over = closeRun(run, now(), outcome)
-      return { kind: 'finished', runId: run.id, outcome, reports: reportsOf(ids, over) }
+      changed(run.id)
+      return { turn: { kind: 'finished', runId: run.id, outcome, reports: reportsOf(ids, over) } }
     }
-    const performance = enter(made.plan, stored, false)
-    const turn = performance.join(caller)
-    if (stored.lease) performance.feed({ type: 'restart', at: now() })
+    const execution = enter(made.plan, stored, false)
+    const turn = execution.join(caller)
+    if (stored.lease) execution.feed({ type: 'restart', at: now() })
     if (!isExpired) {
       // What comes of it comes of the turn, which the restart may have ended already.
-      performance.resume(answers, caller).catch(() => {})
-      return turn
+      execution.resume(answers, caller).catch(() => {})
+      return { turn, execution }
     }
     const expired = run.questions.map(({ id }) => ({ question: id, action: 'expired' }) as const)
-    performance.feed({ type: 'answered', at: now(), answers: expired })
-    return turn
+    execution.feed({ type: 'answered', at: now(), answers: expired })
+    return { turn, execution }
   }
 
-  async function look(id: string, owner: string): Promise<Look> {
+  async function look(id: string, owner: string): Promise<RunView | undefined> {
     const stored = await read(id)
-    if (!stored?.body || stored.owner !== owner) return UNKNOWN
-    const { run, ids } = stored.body
-    if (run.outcome) return { kind: 'finished', runId: id, outcome: run.outcome, reports: reportsOf(ids, run) }
-    const isPerformed = here.has(id) || (stored.lease !== undefined && stored.lease.until >= now())
-    if (run.status === 'running') return { kind: 'running', runId: id, isPerformed }
-    const questions = here.get(id)?.questions ?? askedQuestions(run)
-    return { kind: 'asking', runId: id, revision: run.revision, questions }
+    if (!stored?.body || stored.owner !== owner) return undefined
+    return viewOf({ ...stored, body: stored.body }, here.get(id)?.questions, now(), settings.valuesMs)
   }
 
   async function cancel(id: string, owner: string): Promise<boolean> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const performance = here.get(id)
-      if (performance) {
-        if (performance.owner !== owner) return false
-        performance.stop('cancelled', 'The caller has cancelled it')
-        await performance.flushed()
+      const execution = here.get(id)
+      if (execution) {
+        if (execution.owner !== owner) return false
+        execution.stop('cancelled', 'The caller has cancelled it')
+        await execution.flushed()
         return true
       }
       const stored = await read(id)
       if (!stored?.body || stored.owner !== owner || isOver(stored.body.run)) return false
       const error = { message: 'The caller has cancelled it', kind: 'ended' } as const
-      if (await end({ ...stored, body: stored.body }, { status: 'cancelled', error })) return true
+      if (!(await end({ ...stored, body: stored.body }, { status: 'cancelled', error }))) continue
+      changed(id)
+      return true
     }
     return false
   }
@@ -279,6 +349,17 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     return () => {
       isStopped = true
       stop()
+    }
+  }
+}
+
+/** Once more whenever another process was faster. */
+async function untilFirst<Value>(attempt: () => Promise<Value>): Promise<Value> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof EngineError && error.kind === 'lost') || tries === MAX_TRIES) throw error
     }
   }
 }

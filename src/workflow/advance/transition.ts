@@ -6,7 +6,7 @@ import type { Body, LoopState, OpenQuestion, Path, RunState } from '../run-state
 import type { Command, Event } from './event.ts'
 
 /** One event on its way through the run, and what comes of it besides the new state. Lives as long as one `advance`. */
-export interface Turn {
+export interface Transition {
   readonly run: RunState
   readonly event: Event
   readonly at: number

@@ -1,8 +1,9 @@
-import type { Caller, TaskListener } from '../../model/call.ts'
-import { isObject, type JsonObject } from '../../model/json.ts'
-import { type Principal, principalKey } from '../../model/principal.ts'
+import type { Caller, TaskListener } from '../../../model/call.ts'
+import { isObject, type JsonObject } from '../../../model/json.ts'
+import { type Principal, principalKey } from '../../../model/principal.ts'
+import { isDue, standingOf } from '../../../workflow/run/standing.ts'
 import type { RunTasks } from './run-tasks.ts'
-import { MOST_OPEN } from './runs.ts'
+import { MOST_OPEN } from '../../workflows/runs.ts'
 
 /** How often is looked what other processes have done. */
 const LOOK_MS = 2000
@@ -27,13 +28,11 @@ interface Watch {
 export class RunWatches {
   readonly #tasks: RunTasks
   readonly #watches = new Map<string, Set<Watch>>()
-  #timer: NodeJS.Timeout | undefined
+  /** Of what goes on here is heard, for what goes on elsewhere is looked: while there is somebody to be told. */
+  #stop: (() => void) | undefined
 
   constructor(tasks: RunTasks) {
     this.#tasks = tasks
-    tasks.onChange((run) => {
-      for (const watch of this.#watches.get(run) ?? []) void this.#look(watch)
-    })
   }
 
   /**
@@ -46,9 +45,20 @@ export class RunWatches {
     const watch: Watch = { run, id, caller, listener, told: keyOf({ status: 'working' }), seen: undefined, turn }
     const watches = this.#watches.get(run) ?? new Set()
     this.#watches.set(run, watches.add(watch))
-    this.#timer ??= setInterval(() => void this.#lookAll(), LOOK_MS).unref()
+    this.#stop ??= this.#start()
     await this.#look(watch)
     return () => this.#end(watch)
+  }
+
+  #start(): () => void {
+    const stop = this.#tasks.runs.onChange((run) => {
+      for (const watch of this.#watches.get(run) ?? []) void this.#look(watch)
+    })
+    const timer = setInterval(() => void this.#lookAll(), LOOK_MS).unref()
+    return () => {
+      stop()
+      clearInterval(timer)
+    }
   }
 
   #look(watch: Watch): Promise<void> {
@@ -80,11 +90,7 @@ export class RunWatches {
     if (!principal) return new Map()
     const runs = await this.#tasks.runs.list({ status: ['running', 'suspended'], limit: MOST_OPEN }, principal)
     const now = Date.now()
-    return new Map(
-      runs.map(({ id, revision, lease, openUntil = Infinity }) => {
-        return [id, (lease?.until ?? openUntil) <= now ? 'due' : String(revision)] as const
-      }),
-    )
+    return new Map(runs.map((run) => [run.id, isDue(standingOf(run, now)) ? 'due' : String(run.revision)] as const))
   }
 
   #all(): Watch[] {
@@ -96,8 +102,8 @@ export class RunWatches {
     watches?.delete(watch)
     if (watches?.size === 0) this.#watches.delete(watch.run)
     if (this.#watches.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#stop?.()
+    this.#stop = undefined
   }
 }
 

@@ -1,19 +1,19 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { type Call, type Context, GATEWAY_CALLER } from '../../model/call.ts'
-import { Cancellation } from '../../model/cancellation.ts'
-import { isObject, type JsonObject } from '../../model/json.ts'
-import { DEFAULT_WORKFLOW_LIMITS } from '../../model/settings.ts'
-import { profileOf, TASKS_EXTENSION } from '../../protocol/capabilities.ts'
-import { parseJson } from '../../protocol/json.ts'
-import { Sealer } from '../../protocol/sealed.ts'
-import { compile } from '../../workflow/compile/compile.ts'
-import { createMemoryStore } from '../../workflow/store/memory-store.ts'
-import type { RunStore } from '../../workflow/store/run-store.ts'
-import { TaskIds } from '../tasks/task-ids.ts'
-import { Telemetry } from '../../telemetry/events.ts'
-import { callerOf } from './caller.ts'
+import { type Call, type Context, GATEWAY_CALLER } from '../../../model/call.ts'
+import { Cancellation } from '../../../model/cancellation.ts'
+import { isObject, type JsonObject } from '../../../model/json.ts'
+import { DEFAULT_WORKFLOW_LIMITS } from '../../../model/settings.ts'
+import { profileOf, TASKS_EXTENSION } from '../../../protocol/capabilities.ts'
+import { parseJson } from '../../../protocol/json.ts'
+import { Sealer } from '../../../protocol/sealed.ts'
+import { compile } from '../../../workflow/compile/compile.ts'
+import { createMemoryStore } from '../../../workflow/store/memory-store.ts'
+import type { RunStore } from '../../../workflow/store/run-store.ts'
+import { TaskIds } from '../task-ids.ts'
+import { Telemetry } from '../../../telemetry/events.ts'
+import { callerOf } from '../../workflows/caller.ts'
 import { RunTasks } from './run-tasks.ts'
-import { Runs } from './runs.ts'
+import { Runs } from '../../workflows/runs.ts'
 
 const capabilities = { elicitation: {}, extensions: { [TASKS_EXTENSION]: {} } }
 const profile = profileOf(capabilities, '2026-07-28')
@@ -58,7 +58,7 @@ function processes() {
     const runs = new Runs({
       telemetry: new Telemetry(),
       store: { ...store, close: async () => {} },
-      settings: { questionMs: 60_000, askMs: 60_000, valuesMs: 60_000, historyMs: 60_000 },
+      settings: () => ({ questionMs: 60_000, askMs: 60_000, valuesMs: 60_000, historyMs: 60_000 }),
       core: {
         invoke: async () => {
           started.resolve()
@@ -66,10 +66,10 @@ function processes() {
           return { kind: 'result', value: { content: [] }, era: 'legacy' }
         },
       } as never,
-      planAgain: () => ({ plan }),
+      plan: () => ({ plan }),
     })
     onTestFinished(() => runs.close())
-    return { runs, tasks: new RunTasks({ runs: () => runs, ids, mayUse: () => allowed }) }
+    return { runs, tasks: new RunTasks({ runs, ids, mayUse: () => allowed }) }
   }
   const begin = async ({ runs }: ReturnType<typeof one>): Promise<string> => {
     const caller = callerOf({}, contextOf(), true)

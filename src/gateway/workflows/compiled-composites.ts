@@ -1,0 +1,53 @@
+import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
+import type { JsonValue } from '../../model/json.ts'
+import type { WorkflowLimits } from '../../model/settings.ts'
+import { compile } from '../../workflow/compile/compile.ts'
+import type { Compiled } from '../../workflow/compile/reading.ts'
+import { type CompositeStatus, statusOf } from './composite-status.ts'
+import type { Tools } from './offers.ts'
+import { storedDefinition, workflowsOf } from './stored-definition.ts'
+import { ToolMemo } from './tool-memo.ts'
+
+/** A composite tool as some callers have it. */
+export interface Composite {
+  readonly workflow: string
+  readonly compiled: Compiled
+  /** What a run of it is made of, for the store. */
+  readonly definition: JsonValue
+  readonly status: CompositeStatus
+}
+
+/** The composite tools of one configuration, checked against whatever tools there are. */
+export class CompiledComposites {
+  readonly #definitions: ReadonlyMap<string, AuthoredCompositeTool>
+  readonly #limits: WorkflowLimits
+  readonly #memo = new ToolMemo<Composite>()
+  readonly #stored = new Map<string, JsonValue>()
+
+  constructor(definitions: ReadonlyMap<string, AuthoredCompositeTool>, limits: WorkflowLimits) {
+    this.#definitions = definitions
+    this.#limits = limits
+  }
+
+  /** All of them, by name. */
+  with(tools: Tools): ReadonlyMap<string, Composite> {
+    return new Map([...this.#definitions].map(([name, definition]) => [name, this.#check(definition, tools)]))
+  }
+
+  #check(definition: AuthoredCompositeTool, tools: Tools): Composite {
+    const { name: workflow } = definition
+    return this.#memo.get(workflow, tools, (told, asked) => {
+      const compiled = compile(definition, { ...told, ...workflowsOf(this.#definitions), limits: this.#limits })
+      const status = statusOf(definition, compiled, asked)
+      return { workflow, compiled, definition: this.#storable(definition), status }
+    })
+  }
+
+  /** One object for all runs of a definition. */
+  #storable(definition: AuthoredCompositeTool): JsonValue {
+    const { name } = definition
+    const made = this.#stored.get(name) ?? storedDefinition(definition, this.#definitions)
+    this.#stored.set(name, made)
+    return made
+  }
+}

@@ -100,9 +100,11 @@ export function dispatcher(parts: DispatchParts): Core {
   }
 
   async function takeComposite(entry: Entry, workflow: string, call: EntryCall, context: Context): Promise<Outcome> {
+    const { step } = context
     // Workflows run each other as steps of a kind of their own.
-    if (call.kind !== 'tool' || context.step) throw unknownEntry(call, context)
+    if (call.kind !== 'tool' || (step && step.enters !== workflow)) throw unknownEntry(call, context)
     gate?.check(entry, call, context)
+    if (step) return ENTERED
     return callComposite(await compositeOf(workflow, call, context), call, context, parts.composites)
   }
 
@@ -136,6 +138,9 @@ export function dispatcher(parts: DispatchParts): Core {
     throw unknownEntry(call, context)
   }
 }
+
+/** A workflow within a workflow may be run: that is what its parent does. */
+const ENTERED: Outcome = { kind: 'result', value: { content: [] }, era: 'legacy' }
 
 /** Policies have no words for the methods of vendors. Skills are resources; tasks belong to whoever began them. */
 function checkBeyond({ kind }: Call): void {

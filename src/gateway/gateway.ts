@@ -110,6 +110,7 @@ export class Gateway {
       settings: () => this.#current.config.workflows,
       telemetry,
       core: this.core,
+      shownName: (workflow) => this.#current.composites.names.get(workflow),
       plan: (definition, ended, caller) => {
         const { composites, keeper } = this.#current
         return composites.plan(definition, ended, keeper.toolsFor(caller))

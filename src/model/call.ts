@@ -62,6 +62,8 @@ interface StepOrigin {
   step: string
   /** Its author says how long it may take: the timeouts of the gateway do not apply. */
   ownTimeout: boolean
+  /** It runs this composite tool, which is to be judged and counted as called, and not to be called. */
+  enters?: string
 }
 
 /** Who is asking, in which words; an explicit argument everywhere, never ambient. */

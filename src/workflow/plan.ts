@@ -64,6 +64,10 @@ export interface PlannedTool extends PlannedCommon {
   readonly repeatable: boolean
   /** Its author says how long it may take. */
   readonly ownTimeout?: boolean
+  /** Name of the workflow into which it is written. Absent: the outermost. */
+  readonly workflow?: string
+  /** It calls nothing, but asks whether its caller may run this workflow, of which it is the first step. */
+  readonly enters?: string
 }
 
 /** What becomes of the run when the user does not answer. */
@@ -97,6 +101,9 @@ export interface PlannedNested extends PlannedCommon {
 }
 
 export type PlannedStep = PlannedTool | PlannedQuestion | PlannedLoop | PlannedNested
+
+/** Whether nobody has written this step: it stands before the others of a workflow within a workflow. */
+export const isEntrance = (step: PlannedStep | undefined): boolean => step?.kind === 'tool' && step.enters !== undefined
 
 /** A composite tool, proven acyclic: each step comes behind those it depends on. */
 export interface Plan {

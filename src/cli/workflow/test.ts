@@ -69,7 +69,7 @@ async function testFile({ config: inputs, cases }: WorkflowCaseFile, args: Args)
   return withGateway(served, async (gateway) => {
     const { core, current } = gateway
     const real: RealCalls<Context> = {
-      call: (step, signal) => callStep(core, step, signal),
+      call: (step, signal) => callStep(core, step, signal, (workflow) => current.composites.names.get(workflow)),
       context: contextOf(principal, undefined),
     }
     return testCases(cases, await compositesIn(gateway), current.keeper.tools, real)

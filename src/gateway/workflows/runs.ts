@@ -22,6 +22,8 @@ export interface RunsParts {
   telemetry: Telemetry
   /** What steps call: always that of the current generation. */
   core: Core
+  /** Of a composite tool that is configured now. */
+  shownName: (workflow: string) => string | undefined
   /** With the tools that there are now for this caller. `ended`: ids of steps that call nothing any more. */
   plan: (
     definition: JsonValue,
@@ -50,14 +52,14 @@ export class Runs {
   readonly #store: RunStore
   readonly #telemetry: Telemetry
 
-  constructor({ store, settings, core, plan, telemetry }: RunsParts) {
+  constructor({ store, settings, core, plan, telemetry, shownName }: RunsParts) {
     this.#store = store
     this.#telemetry = telemetry
     this.#engine = createEngine<Context>(
       {
         ...CLOCK,
         store,
-        call: (step, signal) => callStep(core, step, signal),
+        call: (step, signal) => callStep(core, step, signal, shownName),
         plan,
         check: answerProblem,
       },

@@ -11,14 +11,22 @@ import { askAndRepeat } from '../questions/rounds.ts'
 
 /**
  * The call of a step: it enters the core at its top, with the caller as it is now, and is judged, limited and observed as any
- * other. Rejects with `StepError`, and with the signal's reason.
+ * other. Rejects with `StepError`, and with the signal's reason. `shownName`: of a composite tool that is configured.
  */
-export async function callStep(core: Core, step: StepCall<Context>, signal: Cancellation): Promise<StepResult> {
+export async function callStep(
+  core: Core,
+  step: StepCall<Context>,
+  signal: Cancellation,
+  shownName: (workflow: string) => string | undefined,
+): Promise<StepResult> {
   const context = contextOf(step, signal)
   checkAlive(context.principal)
+  const { enters } = step
+  const name = enters === undefined ? step.tool : shownName(enters)
+  // One that is no longer configured, and goes on as it was, is forbidden to nobody.
+  if (name === undefined) return { output: {} }
   const _meta = { [VENDOR_META.idempotencyKey]: step.idempotencyKey }
-  const params = { name: step.tool, arguments: step.arguments, _meta }
-  const call: Call = { kind: 'tool', name: step.tool, params }
+  const call: Call = { kind: 'tool', name, params: { name, arguments: step.arguments, _meta } }
   try {
     const first = await core.invoke(call, context)
     const outcome = first.kind === 'needs-input' ? await askAndRepeat(core, call, context, first) : first
@@ -32,7 +40,7 @@ export async function callStep(core: Core, step: StepCall<Context>, signal: Canc
 }
 
 function contextOf(
-  { context, ask, workflow, runId, step, ownTimeout }: StepCall<Context>,
+  { context, ask, workflow, enters, runId, step, ownTimeout }: StepCall<Context>,
   signal: Cancellation,
 ): Context {
   const { emit, profile } = context
@@ -40,7 +48,7 @@ function contextOf(
   return {
     ...context,
     profile: withoutTasks(profile),
-    step: { workflow, run: runId, step, ownTimeout },
+    step: { workflow, run: runId, step, ownTimeout, ...(enters !== undefined && { enters }) },
     signal,
     deadline: undefined,
     streaming: false,

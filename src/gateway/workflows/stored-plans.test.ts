@@ -89,7 +89,11 @@ test('definitions of format 1 are read by every later version', () => {
         { id: 'each', kind: 'forEach', itemVar: 'one', maxParallel: 3, step: { id: 'get', tool: 'fetch' } },
         { id: 'ok', kind: 'question', onDecline: 'skip_remaining', onCancel: 'abort' },
         { id: 'visit', kind: 'question' },
-        { id: 'inner', kind: 'workflow', plan: { name: 'ship', steps: [{ id: 'push', tool: 'deploy' }] } },
+        {
+          id: 'inner',
+          kind: 'workflow',
+          plan: { name: 'ship', steps: [{ enters: 'ship' }, { id: 'push', tool: 'deploy' }] },
+        },
       ],
     },
   })

@@ -56,6 +56,8 @@ function call(transition: Transition, site: Site, planned: PlannedTool, step: St
     attempt: step.attempt,
     step: label,
     tool: planned.tool,
+    workflow: planned.workflow ?? transition.run.workflow,
+    ...(planned.enters !== undefined && { enters: planned.enters }),
     arguments: made.value,
     idempotencyKey: idempotencyKey(transition.run.id, path),
     timeoutMs: planned.timeoutMs,

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../model/json.ts'
-import type { Plan, PlannedLoop } from '../plan.ts'
+import { isEntrance, type Plan, type PlannedLoop } from '../plan.ts'
 import type { Body, Failure, LoopState, StepState } from '../run-state.ts'
 
 type Draft<Value> = { -readonly [Name in keyof Value]: Value[Name] }
@@ -45,8 +45,10 @@ export function putStep(plan: Plan, draft: BodyDraft, place: number, step: StepS
     if (plan.steps[next]?.after.every((other) => isPast(draft.steps[other]))) insert(draft.live, next)
   }
   if (step.skipsRest) draft.skipping = true
-  if (step.blocks && plan.failureMode === 'abort') {
-    draft.failure = failureOf(step, plan.steps[place]?.id ?? '')
+  const planned = plan.steps[place]
+  // Whoever may not enter goes over nothing.
+  if (step.blocks && (plan.failureMode === 'abort' || isEntrance(planned))) {
+    draft.failure = failureOf(step, isEntrance(planned) ? undefined : planned?.id)
   }
 }
 
@@ -92,7 +94,11 @@ export const within = ({ step, message, kind }: Failure): Failure => ({
   kind,
 })
 
-const failureOf = ({ error = '', kind = 'error' }: StepState, step: string): Failure => ({ message: error, kind, step })
+const failureOf = ({ error = '', kind = 'error' }: StepState, step: string | undefined): Failure => ({
+  message: error,
+  kind,
+  ...(step !== undefined && { step }),
+})
 
 const isPast = (step: StepState | null | undefined): boolean => !!step && hasEnded(step)
 

@@ -45,6 +45,10 @@ export interface CallCommand extends Attempt {
   /** Its id in words, such as `deploy[2].push`. */
   readonly step: string
   readonly tool: string
+  /** In which the step is written. */
+  readonly workflow: string
+  /** See `PlannedTool`. */
+  readonly enters?: string
   readonly arguments: JsonObject
   /** The same for all attempts. */
   readonly idempotencyKey: string

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 
 import type { JsonValue } from '../../model/json.ts'
-import type { Plan, PlannedLoop } from '../plan.ts'
+import { isEntrance, type Plan, type PlannedLoop } from '../plan.ts'
 import type { Body, LoopState, OpenQuestion, Path, RunState } from '../run-state.ts'
 import type { Command, Event } from './event.ts'
 
@@ -49,12 +49,15 @@ export interface Outer {
 }
 
 export function siteIn(plan: Plan, body: Body, outer: Outer, place: number): Site {
-  const id = plan.steps[place]?.id ?? ''
+  const planned = plan.steps[place]
+  const id = planned?.id ?? ''
+  // Whoever is not let in hears of the step that they know.
+  const label = isEntrance(planned) ? outer.label : outer.label === '' ? id : `${outer.label}.${id}`
   return {
     plan,
     body,
     path: [...outer.path, place],
-    label: outer.label === '' ? id : `${outer.label}.${id}`,
+    label,
     skipping: outer.skipping || body.skipping === true,
   }
 }

@@ -38,6 +38,7 @@ export function readTool(step: AuthoredStep, path: Path, pen: Pen): Kind<Planned
       tool: shown,
       arguments: makeArguments,
       repeatable: step.idempotent ?? readOnly,
+      workflow: reading.chain.at(-1) ?? '',
       ...(step.timeout !== undefined && { ownTimeout: true }),
     },
     output: known ? (known.outputSchema ? schemaShape(known.outputSchema) : UNDECLARED) : UNKNOWN,
@@ -75,6 +76,10 @@ export function readWorkflow(step: AuthoredStep, path: Path, pen: Pen): Kind<Pla
   const { workflow } = step
   const nested =
     workflow === undefined ? undefined : readNested(workflow, [...path, 'workflow'], reading, worldOf(step, reading))
+  if (pen.loop && nested?.asks) {
+    const hint = 'ask before the loop, or after it'
+    reading.ledger.error({ path: [...path, 'workflow'] }, `"${workflow}" asks the user, and a loop cannot`, hint)
+  }
   const at = [...path, 'arguments']
   const args = (step.arguments ?? {}) as JsonObject
   const schema = nested && nodeOf(nested.inputSchema)

@@ -377,8 +377,8 @@ const ROWS: [string, AuthoredCompositeTool, string[]][] = [
     'limits of loops',
     define([LIST, each({ maxIterations: 1001, maxParallel: 11 })]),
     [
-      'steps[1].maxIterations: a loop has at most 1000 iterations, found 1001',
-      'steps[1].maxParallel: at most 10 iterations run at once, found 11',
+      'steps[1].maxIterations: a loop has at most 1000 iterations, found 1001 (raise workflowLimits.iterations)',
+      'steps[1].maxParallel: at most 10 iterations run at once, found 11 (raise workflowLimits.parallel)',
     ],
   ],
   [
@@ -522,9 +522,69 @@ test('a definition with warnings has a plan, one with errors has none', () => {
   }
 })
 
+test('a step behind a question that does not wait for it is told of', () => {
+  const asked = ask({ id: 'sure' })
+  const said = (more: object) => told(define([ADD, asked, say('x', more)])).filter((one) => one.includes('question'))
+  expect(said({})).toEqual([
+    'warning steps[2]: "say" does not wait for the question "sure": it runs whatever the user answers (write dependsOn: [sure], or put it before the question)',
+  ])
+  expect(said({ dependsOn: ['sure'] })).toEqual([])
+  expect(said({ condition: '{{ eq steps.sure.output.action "accept" }}' })).toEqual([])
+  expect(told(define([say('x'), asked])).filter((one) => one.includes('question'))).toEqual([])
+  const first = told(define([ask({ id: 'sure', message: 'Say {{ steps.say.output.text }}?' }), say('x')]))
+  expect(first.filter((one) => one.includes('question'))).toEqual([])
+})
+
+test('a loop asks nothing, by no detour', () => {
+  const asks = { name: 'asks', steps: [ask({})] }
+  const outer = { name: 'outer', steps: [{ id: 'in', type: 'workflow', workflow: 'asks' }] }
+  const loop = each({ collection: '[1]' }, { id: 'run', type: 'workflow', workflow: 'outer' })
+  expect(told(define([loop]), world([asks, outer]))).toEqual([
+    expect.stringContaining('"outer" asks the user, and a loop cannot (ask before the loop, or after it)'),
+  ])
+})
+
+test('what a step never has is wrong, whatever is made of what is missing', () => {
+  expect(told(define([ADD, say('x', { condition: '{{ not steps.sum.isClean }}' })]))).toEqual([
+    expect.stringContaining('a step has no "isClean"'),
+  ])
+})
+
+test('a workflow that many steps run is compiled once', () => {
+  const level = (n: number) => ({
+    name: `l${n}`,
+    steps: Array.from({ length: 60 }, (_, i) => ({ id: `s${i}`, type: 'workflow', workflow: `l${n + 1}` })),
+  })
+  const last = { name: 'l5', steps: [{ id: 'a', tool: 'echo', arguments: { message: 'x' } }] }
+  const started = performance.now()
+  expect(told(level(1) as AuthoredCompositeTool, world([level(2), level(3), level(4), last]))).toEqual([])
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
+
+test('a workflow within another begins by asking whether it may', () => {
+  const inner = {
+    name: 'inner',
+    parameters: object({ text: { type: 'string' } }),
+    steps: [ECHO, { ...ADD, dependsOn: ['a'] }],
+  }
+  const run = { id: 'run', type: 'workflow', workflow: 'inner', arguments: { text: 'x' } }
+  const [step] = planOf(define([run]), world([inner])).steps
+  expect(step).toMatchObject({
+    plan: {
+      steps: [
+        { enters: 'inner', workflow: 'w', after: [], repeatable: true },
+        { id: 'a', workflow: 'inner', after: [0] },
+        { id: 'sum', workflow: 'inner', after: [0, 1] },
+      ],
+    },
+  })
+})
+
 test('too many steps', () => {
   const steps = Array.from({ length: 4 }, (_, index) => ({ ...ECHO, id: `s${index}` }))
-  expect(told(define(steps), world([], { steps: 3 }))).toEqual(['steps: a workflow has at most 3 steps, found 4'])
+  expect(told(define(steps), world([], { steps: 3 }))).toEqual([
+    'steps: a workflow has at most 3 steps, found 4 (raise workflowLimits.steps, or put some into a workflow of their own)',
+  ])
 })
 
 test('nested workflows: unknown, circles, depth, faults of their own, parameters', () => {
@@ -560,7 +620,7 @@ test('nested workflows: unknown, circles, depth, faults of their own, parameters
   ])
   expect(told(define([run('d3')]), all)).toEqual([])
   expect(told(define([run('d2')]), all)).toEqual([
-    'steps[0].workflow: the composite tool "d2" has faults of its own (the composite tool "d3" has faults of its own)',
+    'steps[0].workflow: the composite tool "d2" has faults of its own (workflows are nested more than 4 deep)',
   ])
   expect(told(define([run('fine', { arguments: { txt: 'x' } })]), all)).toEqual([
     'steps[0].arguments.txt: there is no parameter "txt" (did you mean "text"?)',

@@ -23,12 +23,25 @@ import type { World } from './world.ts'
  * time in proportion to the definition and to what the schemas of its tools say about it.
  */
 export function compile(definition: AuthoredCompositeTool, world: World): Compiled {
-  return compileWithin(definition, world, [definition.name])
+  // A workflow that many steps run is compiled once for each depth: as a tree they would be millions.
+  const known = new WeakMap<World, Map<string, Compiled>>()
+  const compileOnce: Reading['compile'] = (inner, within, chain) => {
+    const key = JSON.stringify([inner.name, chain.length])
+    const compiled = known.get(within)?.get(key) ?? compileWithin(inner, within, chain, compileOnce)
+    known.set(within, (known.get(within) ?? new Map<string, Compiled>()).set(key, compiled))
+    return compiled
+  }
+  return compileWithin(definition, world, [definition.name], compileOnce)
 }
 
 /** `chain`: this workflow, behind those that run it. */
-function compileWithin(definition: AuthoredCompositeTool, world: World, chain: readonly string[]): Compiled {
-  const reading = startReading(world, chain, compileWithin)
+function compileWithin(
+  definition: AuthoredCompositeTool,
+  world: World,
+  chain: readonly string[],
+  compileInner: Reading['compile'],
+): Compiled {
+  const reading = startReading(world, chain, compileInner)
   const { ledger } = reading
   const inputSchema = readParameters(definition, reading)
   const outputSchema = outputSchemaOf(definition)
@@ -40,6 +53,7 @@ function compileWithin(definition: AuthoredCompositeTool, world: World, chain: r
     needs: reading.needs,
     inputSchema,
     ...(outputSchema ? { outputSchema } : {}),
+    asks: reading.questions.size > 0 || reading.asks.inside,
   }
 }
 
@@ -58,7 +72,11 @@ function readDefinition(
   if (name.length > LONGEST_NAME) ledger.error({ path: ['name'] }, `a name has at most ${LONGEST_NAME} characters`)
   const timeoutMs = readDuration(definition.timeout, ['timeout'], limits.runMs, ledger)
   if (steps.length > limits.steps) {
-    ledger.error({ path: ['steps'] }, `a workflow has at most ${limits.steps} steps, found ${steps.length}`)
+    ledger.error(
+      { path: ['steps'] },
+      `a workflow has at most ${limits.steps} steps, found ${steps.length}`,
+      'raise workflowLimits.steps, or put some into a workflow of their own',
+    )
     return undefined
   }
   readIds(definition, reading)
@@ -81,6 +99,7 @@ function readDefinition(
   }
   if (sorted.circles.length > 0) return undefined
   checkReach(sorted.order, drafts, edges, reading)
+  checkConsent(sorted.order, drafts, edges, reading)
   return makePlan(definition, timeoutMs, sorted.order, drafts, edges, result, reading)
 }
 
@@ -202,6 +221,34 @@ function edgesOf({ id, path, step, texts }: Draft, { ids, variables, ledger }: R
   }
   for (const text of texts) add(text, text.path)
   return edges
+}
+
+/** Steps behind a question, as they are written, that do not wait for it: they run whatever the user answers. */
+function checkConsent(
+  sequence: readonly number[],
+  drafts: readonly Draft[],
+  edges: readonly (readonly Edge[])[],
+  { questions, ledger }: Reading,
+): void {
+  if (questions.size === 0) return
+  /** All that each step waits for, directly or not. */
+  const behind = new Map<number, Set<number>>()
+  for (const step of sequence) {
+    const all = new Set<number>()
+    for (const { to } of edges[step] ?? []) for (const one of [to, ...(behind.get(to) ?? [])]) all.add(one)
+    behind.set(step, all)
+  }
+  const isQuestion = ({ id }: Draft): boolean => questions.has(id)
+  for (const [place, draft] of drafts.entries()) {
+    const asked = drafts.findLastIndex((other, at) => at < place && isQuestion(other))
+    const question = drafts[asked]
+    if (!question || isQuestion(draft) || behind.get(place)?.has(asked) || behind.get(asked)?.has(place)) continue
+    ledger.warn(
+      { path: draft.path },
+      `"${draft.id}" does not wait for the question "${question.id}": it runs whatever the user answers`,
+      `write dependsOn: [${question.id}], or put it before the question`,
+    )
+  }
 }
 
 /** Steps that wait for one that never runs. */

@@ -45,11 +45,16 @@ export function readLoop(step: AuthoredStep, path: Path, pen: Pen): Kind<Planned
     error(
       { path: [...path, 'maxIterations'] },
       `a loop has at most ${limits.iterations} iterations, found ${maxIterations}`,
+      'raise workflowLimits.iterations',
     )
   }
   const maxParallel = step.maxParallel ?? limits.parallel
   if (maxParallel > limits.parallel) {
-    error({ path: [...path, 'maxParallel'] }, `at most ${limits.parallel} iterations run at once, found ${maxParallel}`)
+    error(
+      { path: [...path, 'maxParallel'] },
+      `at most ${limits.parallel} iterations run at once, found ${maxParallel}`,
+      'raise workflowLimits.parallel',
+    )
   }
   const { collection, item } = readCollection(step, path, pen)
   const before = pen.texts.length

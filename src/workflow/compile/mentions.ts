@@ -79,7 +79,8 @@ function checkPath(
       const names = extra?.kind === 'members' && end.at === 0 ? [...end.names, ...extra.members.keys()] : end.names
       const key = String(path[end.at])
       const message = `${whatLacks(path, end.at)} "${key}"`
-      const tell = optional && end.at > 1 && root !== 'params' ? warn : error
+      // What a step never has is a slip, whatever is made of what is missing.
+      const tell = optional && end.at > 2 && root !== 'params' ? warn : error
       tell(at, message, hintFor(path, end.at, key, names, part))
       return false
     }

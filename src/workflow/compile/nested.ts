@@ -1,6 +1,6 @@
 import { suggest } from '../../model/nearest.ts'
 import type { JsonObject } from '../../model/json.ts'
-import { EvaluationError, type Plan } from '../plan.ts'
+import { EvaluationError, type Plan, type PlannedStep, type PlannedTool } from '../plan.ts'
 import { applyDefaults } from '../schema/defaults.ts'
 import { validatorFor } from '../schema/validate.ts'
 import { calleesOf } from './callees.ts'
@@ -12,6 +12,8 @@ export interface Nested {
   readonly plan: Plan
   readonly inputSchema: JsonObject
   readonly outputSchema?: JsonObject
+  /** It asks the user something. */
+  readonly asks: boolean
   /** The parameters that a call gives it: defaults filled in, checked. Throws `EvaluationError`. */
   readonly params: (args: JsonObject) => JsonObject
 }
@@ -33,11 +35,15 @@ export function readNested(name: string, path: Path, reading: Reading, world: Wo
     return undefined
   }
   if (chain.length >= world.limits.depth) {
-    ledger.error({ path }, `workflows are nested more than ${world.limits.depth} deep`)
+    const hint = 'raise workflowLimits.depth, or put some of them together'
+    ledger.error({ path }, `workflows are nested more than ${world.limits.depth} deep`, hint)
     return undefined
   }
-  const { plan, faults, needs, inputSchema, outputSchema } = reading.compile(definition, world, [...chain, name])
+  const compiled = reading.compile(definition, world, [...chain, name])
+  const { faults, needs, inputSchema, outputSchema, asks } = compiled
   for (const need of needs) reading.needs.add(need)
+  if (asks) reading.asks.inside = true
+  const plan = compiled.plan && withEntrance(compiled.plan, chain.at(-1) ?? '', world.limits.stepMs)
   if (plan) {
     const validate = validatorFor(inputSchema)
     const params = (args: JsonObject): JsonObject => {
@@ -46,11 +52,40 @@ export function readNested(name: string, path: Path, reading: Reading, world: Wo
       if (problem === undefined) return filled
       throw new EvaluationError(`the arguments are not what "${name}" asks for: ${problem}`)
     }
-    return { plan, inputSchema, ...(outputSchema ? { outputSchema } : {}), params }
+    return { plan, inputSchema, ...(outputSchema ? { outputSchema } : {}), asks, params }
   }
   const first = faults.find((fault) => fault.severity === 'error')
-  ledger.error({ path }, `the composite tool "${name}" has faults of its own`, first?.message)
+  // Of workflows within workflows the innermost cause is what helps.
+  const cause = first?.message.endsWith(OF_ITS_OWN) ? first.hint : first?.message
+  ledger.error({ path }, `the composite tool "${name}" ${OF_ITS_OWN}`, cause)
   return undefined
+}
+
+const OF_ITS_OWN = 'has faults of its own'
+
+/**
+ * The plan behind a first step that asks whether the caller may use this workflow: inside of another one it is called by
+ * nobody, and yet nobody may use it who could not call it.
+ */
+function withEntrance(plan: Plan, caller: string, timeoutMs: number): Plan {
+  const { name } = plan
+  const entrance: PlannedTool = {
+    kind: 'tool',
+    id: '(entrance)',
+    after: [],
+    timeoutMs,
+    onError: { action: 'abort', retries: 0, delayMs: 0 },
+    tool: name,
+    workflow: caller,
+    enters: name,
+    arguments: ({ params }) => params,
+    repeatable: true,
+  }
+  const behind = ({ after, ...step }: PlannedStep): PlannedStep => ({
+    ...step,
+    after: [0, ...after.map((place) => place + 1)],
+  })
+  return { ...plan, steps: [entrance, ...plan.steps.map(behind)] }
 }
 
 /** The circle of workflows that running `name` would close; `seen` leads to none. */

@@ -43,6 +43,8 @@ export interface Compiled {
   /** Of the composite tool, for clients. */
   readonly inputSchema: JsonObject
   readonly outputSchema?: JsonObject
+  /** It asks the user something, itself or inside of a nested workflow. */
+  readonly asks: boolean
 }
 
 /** What all parts of one compilation share. */
@@ -61,6 +63,8 @@ export interface Reading {
   readonly variables: Map<string, Variable>
   /** Ids of questions: their answers are part of their output. */
   readonly questions: Set<string>
+  /** Whether a nested workflow asks. */
+  readonly asks: { inside: boolean }
   /** Everything that templates reach, once all steps are read. */
   readonly roots: { shape: Shape }
 }
@@ -76,6 +80,7 @@ export function startReading(world: World, chain: readonly string[], compile: Re
     inner: new Map(),
     variables: new Map(),
     questions: new Set(),
+    asks: { inside: false },
     roots: { shape: UNKNOWN },
   }
 }

@@ -1,4 +1,4 @@
-import type { Plan, PlannedStep } from '../plan.ts'
+import { isEntrance, type Plan, type PlannedStep } from '../plan.ts'
 
 /** A composite tool as it is drawn. Ids and names are the author's: any text. */
 export interface Graph {
@@ -46,11 +46,16 @@ interface Budget {
 }
 
 function graphOf(plan: Plan, budget: Budget, depth: number): Graph {
+  // Nobody has written it, and all others wait for it.
+  const first = isEntrance(plan.steps[0]) ? 1 : 0
+  const steps = plan.steps.slice(first)
   return {
     name: plan.name,
-    nodes: plan.steps.map((step) => nodeOf(step, budget, depth)),
-    edges: plan.steps.flatMap((step, to) =>
-      step.after.map((from) => ({ from, to, conditional: step.condition !== undefined })),
+    nodes: steps.map((step) => nodeOf(step, budget, depth)),
+    edges: steps.flatMap((step, to) =>
+      step.after
+        .filter((from) => from >= first)
+        .map((from) => ({ from: from - first, to, conditional: step.condition !== undefined })),
     ),
   }
 }

@@ -35,11 +35,11 @@ export class Attempts<Context> {
     return [...this.#running.keys()].some((key) => !cancelled.includes(key))
   }
 
-  start(command: CallCommand, { id: runId, workflow }: Pick<RunState, 'id' | 'workflow'>): void {
+  start(command: CallCommand, { id: runId }: Pick<RunState, 'id'>): void {
     const { ports, feed } = this.#options
     const caller = this.#options.caller()
     if (!caller) return
-    const { path, attempt, step, tool, arguments: given, idempotencyKey, ownTimeout } = command
+    const { path, attempt, step, tool, workflow, enters, arguments: given, idempotencyKey, ownTimeout } = command
     const key = keyOf(command)
     const started = startAttempt({
       timeoutMs: command.timeoutMs,
@@ -50,6 +50,7 @@ export class Attempts<Context> {
         const call = {
           runId,
           workflow,
+          ...(enters !== undefined && { enters }),
           step,
           attempt,
           tool,

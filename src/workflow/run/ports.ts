@@ -76,7 +76,10 @@ export interface RunCaller<Context> {
 /** A call that a step makes. */
 export interface StepCall<Context> {
   readonly runId: string
+  /** In which the step is written. */
   readonly workflow: string
+  /** It calls nothing, but asks whether the caller may run this workflow. Resolve with anything. */
+  readonly enters?: string
   /** Its id in words, such as `deploy[2].push`. */
   readonly step: string
   readonly attempt: number

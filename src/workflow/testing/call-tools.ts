@@ -33,6 +33,8 @@ export function callTools<Context>({ one, subject, real, clock, giveUp }: Workbe
 
   const call = (step: StepCall<unknown>, signal: Cancellation): Promise<StepResult> => {
     const { tool, attempt, arguments: args } = step
+    // Whoever tests a workflow may use it.
+    if (step.enters !== undefined) return Promise.resolve({ output: {} })
     const known = [...names.namesOf(step.step), tool]
     const taken = supply.take(known, args)
     const goesOut = taken === 'none' && (one.real === true || known.some((name) => outside.has(name)))

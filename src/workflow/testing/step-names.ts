@@ -1,4 +1,4 @@
-import type { Plan, PlannedStep } from '../plan.ts'
+import { isEntrance, type Plan, type PlannedStep } from '../plan.ts'
 
 /** A step as cases may mean it. */
 interface NamedStep {
@@ -39,6 +39,7 @@ export function stepNames(plan: Plan): StepNames {
   /** `prefixes`: of the workflow around, in each spelling. `around`: its place. */
   const walk = ({ steps }: Plan, prefixes: readonly string[], around: string) => {
     for (const step of steps) {
+      if (isEntrance(step)) continue
       const work = step.kind === 'forEach' ? step.step : step
       const calls = work.kind === 'tool' ? { tool: work.tool } : {}
       const place = `${around}${step.id}`

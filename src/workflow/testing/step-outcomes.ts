@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../model/json.ts'
-import type { Plan, PlannedStep, StepStatus } from '../plan.ts'
+import { isEntrance, type Plan, type PlannedStep, type StepStatus } from '../plan.ts'
 import type { Body, RunState, StepState } from '../run-state.ts'
 
 /** What became of one step. */
@@ -25,7 +25,7 @@ export function stepOutcomes(plan: Plan, { body }: RunState): StepOutcome[] {
 
 function inBody(plan: Plan, body: Body, prefix: string, outcomes: StepOutcome[]): void {
   for (const [place, planned] of plan.steps.entries()) {
-    inStep(planned, body.steps[place] ?? NOT_BEGUN, `${prefix}${planned.id}`, outcomes)
+    if (!isEntrance(planned)) inStep(planned, body.steps[place] ?? NOT_BEGUN, `${prefix}${planned.id}`, outcomes)
   }
 }
 

@@ -35,6 +35,24 @@ describe.each(ERAS)('policies, for a %s client', (era) => {
     expect(await client.call('write').result()).not.toHaveProperty('isError')
   })
 
+  test('count within workflows too: what nobody may call, nobody may run', async () => {
+    const backend = await twoTools()
+    const inner = { name: 'inner', steps: [call('write', 'write')] }
+    const outer = { name: 'outer', steps: [{ id: 'in', type: 'workflow', workflow: 'inner' }] }
+    const result = async (...policies: string[]) => {
+      const gateway = await ruled(backend, [inner, outer], ...policies)
+      return (await callerOf(era, gateway.url)).call('outer').result()
+    }
+    const denied = await result(EVERYTHING, 'forbid(principal, action, resource == Tool::"inner");')
+    expect(textIn(denied)).toBe('Workflow "outer" failed at step "in": call denied by authorization policy')
+    expect(backend.calls('write')).toEqual([])
+    // Each workflow is judged by its own name, wherever it runs.
+    const own = 'permit(principal, action, resource == Tool::"write") when { context.workflow == "inner" };'
+    const only = (name: string) => `permit(principal, action, resource == Tool::"${name}");`
+    expect(await result(only('outer'), only('inner'), own)).not.toHaveProperty('isError')
+    expect(backend.calls('write')).toHaveLength(1)
+  })
+
   test('a denied step is not tried again, and may be gone over', async () => {
     const backend = await twoTools()
     const never = 'forbid(principal, action, resource == Tool::"write") when { context.origin == "workflow" };'

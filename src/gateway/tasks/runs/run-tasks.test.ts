@@ -56,6 +56,7 @@ function processes() {
   const ids = new TaskIds(() => sealer)
   const one = () => {
     const runs = new Runs({
+      shownName: (workflow) => workflow,
       telemetry: new Telemetry(),
       store: { ...store, close: async () => {} },
       settings: () => ({ questionMs: 60_000, askMs: 60_000, valuesMs: 60_000, historyMs: 60_000 }),

@@ -44,9 +44,17 @@ export function sourceOf(args: Args, files: readonly string[] = args.positionals
   return { inputs, group: args.text('group'), recursive: args.on('recursive') }
 }
 
-/** Arguments that are existing paths are files; the first other one, and what follows it, are not. */
+/** What can only be meant as a file: names of tools have no such form, and JSON is another thing. */
+const FILE_LIKE = /^(?![{["]).*(?:[/\\]|\.(?:ya?ml|json)$)/iu
+
+/**
+ * Arguments that are existing paths are files, and those that are written like one, though it is not there; the first other
+ * one, and what follows it, are not.
+ */
 export function filesFirst(positionals: readonly string[]): { files: string[]; rest: string[] } {
-  const first = positionals.findIndex((argument) => argument === '-' || !existsSync(argument))
+  const first = positionals.findIndex(
+    (argument) => argument === '-' || !(existsSync(argument) || FILE_LIKE.test(argument)),
+  )
   if (first === -1) return { files: [...positionals], rest: [] }
   return { files: positionals.slice(0, first), rest: positionals.slice(first) }
 }

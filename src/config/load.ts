@@ -27,6 +27,7 @@ import { refName } from './read/manifests/objects.ts'
 import { recognise, RECOGNISED } from './read/recognise.ts'
 import { readSnakeCase } from './read/snake-case.ts'
 import { readVmcp } from './read/vmcp-yaml.ts'
+import { readUnreferenced, type Unreferenced } from './read/unreferenced.ts'
 import { sealingKeys } from './sealing.ts'
 import { validate } from './validate.ts'
 
@@ -56,6 +57,8 @@ export interface LoadResult {
   notes: string[]
   /** Where a value of the configuration stands, for faults that others find in it. */
   locate: (steps: readonly Step[]) => Position
+  /** What is not served, for those who want to know whether it could be. */
+  unreferenced: Unreferenced
 }
 
 /** What the documents of all files say, before it is put together. */
@@ -94,7 +97,8 @@ export async function loadConfig(inputs: readonly string[], options: LoadOptions
     faults: inReadingOrder(faults, sources),
     files: [...new Set(files)],
     notes: gathered.manifests.notes,
-    locate: (steps) => (assembled ? positionOf(assembled.tree, steps) : origin),
+    locate: (steps) => positionOf(assembled.tree, steps),
+    unreferenced: readUnreferenced(assembled.unreferenced, origin),
   }
 }
 
@@ -142,6 +146,8 @@ interface Assembled {
   tree: LocatedMap
   /** Names of all backends; undefined when some may come from elsewhere. */
   names: string[] | undefined
+  /** Definitions of composite tools that nothing refers to. */
+  unreferenced: readonly LocatedMap[]
 }
 
 /** Joins everything into one tree in the shape of the schema. */
@@ -171,11 +177,12 @@ function assemble(
   const merged = merge([...trees, ...(fromManifests ? [fromManifests.tree] : [])], origin)
   faults.push(...merged.faults)
   applyToolConfigs(merged.tree, manifests, fromManifests?.members ?? [])
-  resolveCompositeTools(merged.tree, manifests)
+  const unreferenced = resolveCompositeTools(merged.tree, manifests)
   faults.push(...respellCompositeTools(merged.tree))
   const discovered = get(merged.tree, 'backends') === undefined && get(merged.tree, 'groupRef') !== undefined
   const incomplete = fromManifests === undefined && manifests.objects.length > 0
-  return { tree: merged.tree, names: discovered || incomplete ? undefined : backendNamesIn(merged.tree) }
+  const names = discovered || incomplete ? undefined : backendNamesIn(merged.tree)
+  return { tree: merged.tree, names, unreferenced }
 }
 
 function conclude(

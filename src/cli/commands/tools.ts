@@ -2,9 +2,11 @@ import { estimateTokens } from '../../aggregation/tokens.ts'
 import type { BackendFault } from '../../model/backend.ts'
 import type { Catalogue, Entry } from '../../model/catalogue.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
+import type { NotReady } from '../../gateway/workflows/composite-status.ts'
 import { GATEWAY_CALLER } from '../../model/call.ts'
 import type { Finding } from '../../aggregation/suspicion/rules.ts'
 import type { Withheld } from '../../aggregation/pinning/withhold.ts'
+import { isObject, type JsonObject } from '../../model/json.ts'
 import { findSuspicious } from '../../aggregation/suspicion/suspicion.ts'
 import { AS_FLAG, actingAs } from '../acting-as.ts'
 import type { Command } from '../args.ts'
@@ -25,6 +27,8 @@ interface ToolRow {
   title?: string
   description?: string
   tokens: number
+  inputSchema?: JsonObject
+  outputSchema?: JsonObject
   conflict?: string
 }
 
@@ -46,7 +50,7 @@ interface Report {
   conflicts: { name: string; backends: readonly string[]; resolution: string }[]
   tokens: number
   /** Composite tools that cannot be called. */
-  workflows: readonly { name: string; why: string }[]
+  workflows: readonly { name: string; state: NotReady['kind']; why: string }[]
   /** With --frozen: what is not as the lock says. */
   withheld?: readonly Withheld[]
   suspicious: readonly Finding[]
@@ -104,7 +108,7 @@ function reportOf(gateway: Gateway, catalogue: Catalogue): Omit<Report, 'withhel
     })),
     tokens: tools.reduce((sum, tool) => sum + tool.tokens, 0),
     workflows: [...keeper.composites.values()].flatMap(({ workflow, status }) =>
-      status.kind === 'ready' ? [] : [{ name: workflow, why: withHint(status) }],
+      status.kind === 'ready' ? [] : [{ name: workflow, state: status.kind, why: withHint(status) }],
     ),
   }
 }
@@ -118,7 +122,7 @@ function errorOf({ message, detail }: BackendFault): string {
 }
 
 function toolRow({ shown, route, definition, conflict }: Entry): ToolRow {
-  const { title, description } = definition
+  const { title, description, inputSchema, outputSchema } = definition
   return {
     name: shown,
     ...(route.kind === 'backend'
@@ -127,6 +131,8 @@ function toolRow({ shown, route, definition, conflict }: Entry): ToolRow {
     ...(typeof title === 'string' && { title }),
     ...(typeof description === 'string' && { description }),
     tokens: estimateTokens(definition),
+    ...(isObject(inputSchema) && { inputSchema }),
+    ...(isObject(outputSchema) && { outputSchema }),
     ...(conflict !== undefined && { conflict }),
   }
 }
@@ -156,8 +162,8 @@ function show(report: Report): void {
     const why = one.why === 'new' ? 'it is not in the lock' : 'it is not what the lock says'
     print(`${paint.bad('withheld')}: ${subjectText(one)}, ${why}`)
   }
-  for (const { name, why } of report.workflows)
-    print(`${paint.bad('withdrawn')}: composite tool "${name}": ${plain(why)}`)
+  for (const { name, state, why } of report.workflows)
+    print(`${state === 'waiting' ? paint.warn(state) : paint.bad(state)}: composite tool "${name}": ${plain(why)}`)
   printSuspicious(report.suspicious)
   print(`\n${count(report.tools.length, 'tool')}, about ${report.tokens} tokens in a client's context`)
 }

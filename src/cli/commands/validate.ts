@@ -1,6 +1,6 @@
 import type { Command } from '../args.ts'
 import { CONFIG_FLAGS, load, sourceOf } from '../configuration.ts'
-import { unaskedFaults } from '../workflow/faults.ts'
+import { unaskedFaults, unreferencedFaults } from '../workflow/faults.ts'
 import { connectionFaults } from '../connection-faults.ts'
 import { reportFaults } from '../report-faults.ts'
 import { count } from '../terminal.ts'
@@ -21,7 +21,8 @@ export const validateCommand: Command = {
     'vmcp validate vmcp.yaml --connect --json',
   ],
   run: async (args) => {
-    const { config, faults: found, policies, locate } = await load(sourceOf(args))
+    const loaded = await load(sourceOf(args))
+    const { config, faults: found, policies, locate } = loaded
     const faults = [...found]
     if (config) {
       const asked = args.on('connect')
@@ -29,6 +30,7 @@ export const validateCommand: Command = {
         : unaskedFaults(config, locate)
       faults.push(...asked)
     }
+    faults.push(...unreferencedFaults(loaded))
     return reportFaults(args, faults, ({ good }) =>
       config ? `${good('valid')}: ${config.name}, ${count(config.backends.length, 'backend')}` : '',
     )

@@ -19,7 +19,10 @@ export const checkedComposites = async (args: Args, served: Served): Promise<rea
   args.on('offline') ? uncheckedComposites(served.config) : withGateway(served, compositesIn)
 
 /** The composite tools of a configuration, checked as far as that can be done without asking a backend. */
-export const uncheckedComposites = ({ compositeTools, workflows }: GatewayConfig): readonly Composite[] =>
+export const uncheckedComposites = ({
+  compositeTools,
+  workflows,
+}: Pick<GatewayConfig, 'compositeTools' | 'workflows'>): readonly Composite[] =>
   new Composites(compositeTools, workflows.limits).check(UNASKED)
 
 /** Checked against the tools that are there now. */

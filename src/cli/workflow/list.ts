@@ -5,7 +5,7 @@ import { type Args, type Command, JSON_FLAG } from '../args.ts'
 import { CONFIG_FLAGS } from '../configuration.ts'
 import { EXIT } from '../exit.ts'
 import { paintFor, plain, print, printJson, table } from '../terminal.ts'
-import { checkedComposites, OFFLINE_FLAG } from './composites.ts'
+import { checkedComposites, OFFLINE_FLAG, pick } from './composites.ts'
 import { loadWorkflows, namedBy } from './named.ts'
 
 export const listVerb: Command = {
@@ -25,7 +25,7 @@ async function list(args: Args): Promise<number> {
   const { source, name } = namedBy(args, 'name')
   const loaded = await loadWorkflows(source)
   const all = await checkedComposites(args, loaded)
-  const meant = all.filter(({ workflow }) => name === undefined || workflow === name)
+  const meant = name === undefined ? all : [pick(all, name)]
   const rows = meant.map((one) => rowOf(one, loaded.config))
   const withdrawn = rows.filter(({ state }) => state === 'withdrawn').length
   if (args.on('json')) printJson({ workflows: rows })

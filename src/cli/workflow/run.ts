@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
+import { suggest } from '../../model/nearest.ts'
 import { VENDOR_META } from '../../protocol/envelope.ts'
+import type { Composite } from '../../gateway/workflows/compiled-composites.ts'
 import type { StepReport } from '../../workflow/run-state.ts'
 import { AS_FLAG, actingAs } from '../acting-as.ts'
 import { type Args, type Command, JSON_FLAG } from '../args.ts'
@@ -12,6 +14,7 @@ import { objectFrom } from '../json-argument.ts'
 import { readOrExit } from '../read-file.ts'
 import { withGateway } from '../session.ts'
 import { paintFor, plain, printError, printJson, table } from '../terminal.ts'
+import { answerable, isAnswerable } from './answerable.ts'
 import { askingAt } from './asking.ts'
 import { compositesIn, pick } from './composites.ts'
 import { contextOf } from './context.ts'
@@ -53,6 +56,7 @@ async function run(args: Args): Promise<number> {
   try {
     return await withGateway(served, async (gateway) => {
       const composite = pick(await compositesIn(gateway), name)
+      tellUnknown(answers, composite)
       const shown = gateway.current.composites.names.get(composite.workflow) ?? composite.workflow
       const result = await callTool(gateway.core, shown, given, contextOf(principal, terminal.ask))
       const steps = stepsIn(result)
@@ -72,6 +76,16 @@ function answersIn(args: Args): JsonObject {
   const given = args.text('answers') ?? '{}'
   const text = existsSync(given) ? readOrExit(given, EXIT.usage).toString() : given
   return objectFrom(text, '--answers', args.command)
+}
+
+/** An answer that nobody can ask for is a slip: the question that it was meant for is asked on the terminal. */
+function tellUnknown(answers: JsonObject, { compiled }: Composite): void {
+  if (!compiled.plan) return
+  const places = answerable(compiled.plan)
+  for (const name of Object.keys(answers)) {
+    if (!isAnswerable(name, places))
+      printError(`warning: --answers: there is no step "${plain(name)}" (${suggest(name, places) ?? ''})`)
+  }
 }
 
 function stepsIn({ _meta }: JsonObject): StepReport[] {

@@ -36,6 +36,7 @@ test.each([
   ['a: 1\nb: 2\na: 3', ['3:1 | a | duplicate key "a" | it stands at 1:1 already']],
   ['__proto__: {x: 1}', ['1:1 | __proto__ | the key "__proto__" is not allowed']],
   ['? [a]\n: b', ['1:3 | expected a key that is a plain text']],
+  ['a: {{ b }}', ['1:5 | a | expected a key that is a plain text | put a template in quotes: "{{ ... }}"']],
   ['a: &a [*a]', [expect.stringContaining('nested more than 100 levels deep')]],
   ['['.repeat(5000), [expect.stringContaining('nested more than 100 levels deep')]],
   ['- '.repeat(5000), [expect.stringContaining('nested more than 100 levels deep')]],

@@ -83,7 +83,9 @@ function convertDocument(
       const keyTarget = isAlias(keyNode) ? keyNode.resolve(document) : keyNode
       const keyOffset = hasRange(keyNode) ? keyNode.range[0] : 0
       if (!isScalar(keyTarget) || typeof keyTarget.value === 'object') {
-        faults.push(fileError(position(keyOffset, path), 'expected a key that is a plain text'))
+        // `{{ x }}` without quotes is a map whose key is a map.
+        const hint = isMap(keyTarget) ? 'put a template in quotes: "{{ ... }}"' : undefined
+        faults.push(fileError(position(keyOffset, path), 'expected a key that is a plain text', hint))
         continue
       }
       const key = typeof keyTarget.value === 'string' ? keyTarget.value : (keyTarget.source ?? '')

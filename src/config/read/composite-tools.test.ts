@@ -70,6 +70,22 @@ test('values of older documents are read with a warning', async () => {
   expect(tool).toMatchObject({ failureMode: 'continue', steps: [{ type: 'tool' }, { id: 'b', message: 'Sure?' }] })
 })
 
+test('a repeated step without an id is called after its loop, and limits of zero are none', async () => {
+  const { tool, faults } = await read(`    steps:
+      - {id: all, type: forEach, collection: "[1]", maxParallel: 0, maxIterations: 0, step: {type: tool, tool: x}}
+      - {id: more, type: forEach, collection: "[1]", maxParallel: 2, step: {id: "", tool: x}}
+      - {id: all_step, tool: x}
+      - {id: named, type: forEach, collection: "[1]", step: {id: own, tool: x}}
+`)
+  expect(faults).toEqual([])
+  expect(tool?.steps).toEqual([
+    { id: 'all', type: 'forEach', collection: '[1]', step: { id: 'all_step_2', type: 'tool', tool: 'x' } },
+    { id: 'more', type: 'forEach', collection: '[1]', maxParallel: 2, step: { id: 'more_step', tool: 'x' } },
+    { id: 'all_step', tool: 'x' },
+    { id: 'named', type: 'forEach', collection: '[1]', step: { id: 'own', tool: 'x' } },
+  ])
+})
+
 test('two spellings of one key, and unknown keys, are refused where they stand', async () => {
   const { faults } = await read(`    steps: [{id: a, tool: x, dependsOn: [], depends_on: [], tol: 1}]\n`)
   expect(faults).toEqual([

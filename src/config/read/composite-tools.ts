@@ -37,7 +37,9 @@ export function respellCompositeTools(tree: LocatedMap): Fault[] {
     const tool = renameKeys(item, compositeToolSchema, OLDER, faults)
     respellParameters(tool)
     respellValue(tool, 'failureMode', FAILURE_MODES, faults)
-    for (const step of getItems(tool, 'steps')) if (step.kind === 'map') respellStep(step, faults)
+    const steps = getItems(tool, 'steps').filter((step) => step.kind === 'map')
+    for (const step of steps) respellStep(step, faults)
+    nameRepeated(steps)
     return tool
   })
   put(tree, 'compositeTools', list(tools, entry.value.at), entry.at)
@@ -47,9 +49,31 @@ export function respellCompositeTools(tree: LocatedMap): Fault[] {
 function respellStep(step: LocatedMap, faults: Fault[]): void {
   respellValue(step, 'type', STEP_TYPES, faults)
   if (getString(step, 'type') === 'elicitation') respellQuestion(step)
+  for (const key of LOOP_LIMITS) if (plainOf(step.entries.get(key)) === 0) step.entries.delete(key)
   const inner = getMap(step, 'step')
   if (inner) respellStep(inner, faults)
 }
+
+/** Zero is Go's way to leave one out. */
+const LOOP_LIMITS = ['maxParallel', 'maxIterations']
+
+/** ToolHive wants no id of a step that a loop repeats: such a one is called after its loop. */
+function nameRepeated(steps: readonly LocatedMap[]): void {
+  const repeated = steps.flatMap((step) => getMap(step, 'step') ?? [])
+  const taken = new Set([...steps, ...repeated].map((step) => getString(step, 'id')))
+  for (const step of steps) {
+    const inner = getMap(step, 'step')
+    if (!inner || !isBlank(inner.entries.get('id'))) continue
+    const base = `${getString(step, 'id') ?? 'loop'}_step`
+    let id = base
+    for (let count = 2; taken.has(id); count++) id = `${base}_${count}`
+    taken.add(id)
+    put(inner, 'id', scalar(id, inner.at))
+  }
+}
+
+const isBlank = (entry: LocatedEntry | undefined): boolean =>
+  entry === undefined || plainOf(entry) === null || plainOf(entry) === ''
 
 function respellValue(node: LocatedMap, key: string, values: Readonly<Record<string, string>>, faults: Fault[]): void {
   const entry = node.entries.get(key)

@@ -144,23 +144,32 @@ function membersOf(manifests: Manifests, choice: Choice): ManifestObject[] {
   )
 }
 
+const DEFINITION = 'VirtualMCPCompositeToolDefinition'
+
 /**
- * Puts the definitions that `compositeToolRefs` names behind the inline ones. A reference may leave its namespace.
+ * Puts the definitions that `compositeToolRefs` names behind the inline ones; where nothing can refer to any, all of them are
+ * meant. A reference may leave its namespace. Returns those that nobody refers to.
  */
-export function resolveCompositeTools(tree: LocatedMap, manifests: Manifests): void {
-  const tools = [...getItems(tree, 'compositeTools')]
+export function resolveCompositeTools(tree: LocatedMap, manifests: Manifests): LocatedMap[] {
+  const all = ofKind(manifests, DEFINITION)
+  const refers = tree.entries.has('compositeToolRefs') || ofKind(manifests, 'VirtualMCPServer').length > 0
+  const meant = refers ? referredTo(tree, manifests) : all
   const inline = get(tree, 'compositeTools')
-  for (const item of getItems(tree, 'compositeToolRefs')) {
-    const reference = refName(item)
-    if (!reference) continue
-    const namespace = getString(item, 'namespace')
-    const kind = 'VirtualMCPCompositeToolDefinition'
-    const definition = find(manifests, kind, reference.name, namespace, namespace === undefined)
-    if (definition) tools.push(definition.spec)
-    else manifests.faults.push(dangling(manifests, kind, reference.name, reference.at))
-  }
+  const tools = [...getItems(tree, 'compositeTools'), ...meant.map(({ spec }) => spec)]
   const at = tools[0]?.at
   if (at && (!inline || inline.kind === 'list')) {
     put(tree, 'compositeTools', list(tools, inline?.at ?? at), tree.entries.get('compositeTools')?.at ?? at)
   }
+  return all.filter((definition) => !meant.includes(definition)).map(({ spec }) => spec)
+}
+
+function referredTo(tree: LocatedMap, manifests: Manifests): ManifestObject[] {
+  return getItems(tree, 'compositeToolRefs').flatMap((item) => {
+    const reference = refName(item)
+    if (!reference) return []
+    const namespace = getString(item, 'namespace')
+    const definition = find(manifests, DEFINITION, reference.name, namespace, namespace === undefined)
+    if (!definition) manifests.faults.push(dangling(manifests, DEFINITION, reference.name, reference.at))
+    return definition ?? []
+  })
 }

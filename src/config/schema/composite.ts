@@ -51,10 +51,10 @@ const stepSchema = z.strictObject({
   onCancel: afterQuestionSchema.optional().describe('When the user cancels. Default: abort.'),
   collection: z.string().optional().describe('Template that gives a list, with type forEach.'),
   itemVar: z.string().optional().describe('Name of the item in templates. Default: item.'),
-  maxParallel: z.int().min(1).optional().describe('Iterations at once. Default: 10.'),
-  maxIterations: z.int().min(1).optional().describe('Longest list. Default: 100.'),
+  maxParallel: z.int().min(0).optional().describe('Iterations at once. 0 means the default: 10.'),
+  maxIterations: z.int().min(0).optional().describe('Longest list. 0 means the default: 100.'),
   get step() {
-    return stepSchema.optional().describe('The step that is repeated, with type forEach.')
+    return stepSchema.optional().describe('The step that is repeated, with type forEach. It needs no id.')
   },
   outputMapping: anyMap()
     .optional()

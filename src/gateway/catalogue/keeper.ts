@@ -13,6 +13,7 @@ import { principalKey } from '../../model/principal.ts'
 import { isSignInTool } from '../../model/sign-in.ts'
 import type { AggregationSettings } from '../../model/settings.ts'
 import type { Telemetry } from '../../telemetry/events.ts'
+import { mayHave } from '../workflows/away.ts'
 import type { Composite } from '../workflows/compiled-composites.ts'
 import type { Composites, Joined } from '../workflows/composites.ts'
 import { toolsOf, type Tools } from '../workflows/offers.ts'
@@ -280,14 +281,16 @@ export class CatalogueKeeper {
     const admission = this.#guard.admit(offered, apart !== undefined)
     const { reserved } = this.#composites
     const merged = buildCatalogue(admission.contributions, this.#settings, this.#claims, version, reserved)
-    const silent = this.#backends.filter((backend) => isSilent(backend, apart)).map(({ spec }) => spec.id)
+    const silent = this.#backends.filter((backend) => isSilent(backend, apart))
+    const [settings, configured] = [this.#settings, this.#backends.length]
     const tools = toolsOf(merged, {
-      settings: this.#settings,
-      configured: this.#backends.length,
+      settings,
+      configured,
       approved: this.#guard.approves,
-      silent,
+      silent: silent.map(({ spec }) => spec.id),
     })
-    return { ...this.#composites.joinTo(merged, tools), admission, tools }
+    const joined = this.#composites.joinTo(merged, tools, mayHave(silent, settings, configured))
+    return { ...joined, admission, tools }
   }
 
   /** Tells which composite tools can be called, and which cannot. */

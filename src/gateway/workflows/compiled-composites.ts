@@ -3,7 +3,8 @@ import type { JsonValue } from '../../model/json.ts'
 import type { WorkflowLimits } from '../../model/settings.ts'
 import { compile } from '../../workflow/compile/compile.ts'
 import type { Compiled } from '../../workflow/compile/reading.ts'
-import { type CompositeStatus, statusOf } from './composite-status.ts'
+import type { MayHave } from './away.ts'
+import { type CompositeStatus, fitOf, waitingFor } from './composite-status.ts'
 import type { Tools } from './offers.ts'
 import { storedDefinition, workflowsOf } from './stored-definition.ts'
 import { ToolMemo } from './tool-memo.ts'
@@ -17,11 +18,16 @@ export interface Composite {
   readonly status: CompositeStatus
 }
 
+/** One as far as it depends on nothing but the tools, and what nobody has told yet of those. */
+type Checked =
+  | { readonly composite: Composite }
+  | { readonly part: Omit<Composite, 'status'>; unknown: readonly string[] }
+
 /** The composite tools of one configuration, checked against whatever tools there are. */
 export class CompiledComposites {
   readonly #definitions: ReadonlyMap<string, AuthoredCompositeTool>
   readonly #limits: WorkflowLimits
-  readonly #memo = new ToolMemo<Composite>()
+  readonly #memo = new ToolMemo<Checked>()
   readonly #stored = new Map<string, JsonValue>()
 
   constructor(definitions: ReadonlyMap<string, AuthoredCompositeTool>, limits: WorkflowLimits) {
@@ -29,17 +35,24 @@ export class CompiledComposites {
     this.#limits = limits
   }
 
-  /** All of them, by name. */
-  with(tools: Tools): ReadonlyMap<string, Composite> {
-    return new Map([...this.#definitions].map(([name, definition]) => [name, this.#check(definition, tools)]))
+  /** All of them, by name. `mayHave`: who may have those tools that are not known yet. */
+  with(tools: Tools, mayHave: MayHave): ReadonlyMap<string, Composite> {
+    return new Map([...this.#definitions].map(([name, definition]) => [name, this.#one(definition, tools, mayHave)]))
   }
 
-  #check(definition: AuthoredCompositeTool, tools: Tools): Composite {
+  #one(definition: AuthoredCompositeTool, tools: Tools, mayHave: MayHave): Composite {
+    const checked = this.#check(definition, tools)
+    if ('composite' in checked) return checked.composite
+    return { ...checked.part, status: waitingFor(checked.unknown, mayHave) }
+  }
+
+  #check(definition: AuthoredCompositeTool, tools: Tools): Checked {
     const { name: workflow } = definition
     return this.#memo.get(workflow, tools, (told, asked) => {
       const compiled = compile(definition, { ...told, ...workflowsOf(this.#definitions), limits: this.#limits })
-      const status = statusOf(definition, compiled, asked)
-      return { workflow, compiled, definition: this.#storable(definition), status }
+      const part = { workflow, compiled, definition: this.#storable(definition) }
+      const fit = fitOf(definition, compiled, asked)
+      return 'status' in fit ? { composite: { ...part, ...fit } } : { part, ...fit }
     })
   }
 

@@ -2,6 +2,7 @@ import type { AuthoredCompositeTool } from '../../config/schema/composite.ts'
 import type { CompileFault } from '../../workflow/compile/faults.ts'
 import type { Compiled } from '../../workflow/compile/reading.ts'
 import type { Plan } from '../../workflow/plan.ts'
+import { type MayHave, whyUnknown } from './away.ts'
 import type { Answer } from './tool-memo.ts'
 
 /** Whether a composite tool can be called. */
@@ -20,17 +21,26 @@ export interface NotReady {
   readonly hint?: string
 }
 
-/** `asked`: what its check has been told of tools. */
-export function statusOf(
+/** Whether a composite tool fits the tools that were `asked` for. `unknown`: what nobody has told yet. */
+type Fit = { readonly status: CompositeStatus } | { readonly unknown: readonly string[] }
+
+export function fitOf(
   definition: AuthoredCompositeTool,
   { plan, faults }: Compiled,
   asked: ReadonlyMap<string, Answer>,
-): CompositeStatus {
-  if (!plan) return { kind: 'withdrawn', ...told(definition, errorsIn(faults)) }
-  const unknown = [...asked].flatMap(([name, answer]) => (answer === 'not known yet' ? [`"${name}"`] : []))
-  if (unknown.length === 0) return { kind: 'ready', plan }
-  return { kind: 'waiting', why: `nobody has told yet what ${unknown.join(', ')} takes: a backend has not answered` }
+): Fit {
+  if (!plan) return { status: { kind: 'withdrawn', ...told(definition, errorsIn(faults)) } }
+  const unknown = [...asked].flatMap(([name, answer]) => (answer === 'not known yet' ? [name] : []))
+  return unknown.length === 0 ? { status: { kind: 'ready', plan } } : { unknown }
 }
+
+/** Says why with what is known at that moment: a backend's fault may become another one. */
+export const waitingFor = (unknown: readonly string[], mayHave: MayHave): NotReady => ({
+  kind: 'waiting',
+  get why() {
+    return whyUnknown(unknown, mayHave)
+  },
+})
 
 export const errorsIn = (faults: readonly CompileFault[]): readonly CompileFault[] =>
   faults.filter(({ severity }) => severity === 'error')

@@ -4,6 +4,8 @@ import { buildCatalogue } from '../../aggregation/build.ts'
 import { backendId } from '../../model/ids.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { type AggregationSettings, DEFAULT_WORKFLOW_LIMITS } from '../../model/settings.ts'
+import type { BackendState } from '../../model/backend.ts'
+import { mayHave } from './away.ts'
 import { Composites } from './composites.ts'
 import { toolsOf } from './offers.ts'
 
@@ -35,10 +37,15 @@ interface World {
   git?: JsonObject[] | undefined
   settings?: Partial<AggregationSettings>
   approved?: boolean
+  /** Of `git`, while it has not answered. */
+  state?: BackendState
 }
 
 /** The catalogue of two backends: `files` with the tool `read`, and `git`, which may not have answered. */
-function joined({ composites: definitions, git, settings = {}, approved = false }: World, keeper?: Composites) {
+function joined(
+  { composites: definitions, git, settings = {}, approved = false, ...more }: World,
+  keeper?: Composites,
+) {
   const composites = keeper ?? new Composites(definitions, DEFAULT_WORKFLOW_LIMITS)
   const all = { ...SETTINGS, ...settings }
   const none = { prompts: [], resources: [], templates: [] }
@@ -49,7 +56,9 @@ function joined({ composites: definitions, git, settings = {}, approved = false 
   const merged = buildCatalogue(offered, all, new Map(), 1, composites.reserved)
   const silent = git ? [] : [GIT]
   const tools = toolsOf(merged, { settings: all, configured: 2, approved, silent })
-  const { catalogue, composites: of } = composites.joinTo(merged, tools)
+  const { state = { kind: 'connecting' } } = more
+  const away = silent.map((id) => ({ spec: { id }, state }))
+  const { catalogue, composites: of } = composites.joinTo(merged, tools, mayHave(away, all, 2))
   const listed = [...catalogue.tools.values()].filter(({ visibility }) => visibility === 'listed')
   return { catalogue, composites, listed: listed.map(({ shown }) => shown), of }
 }
@@ -84,6 +93,27 @@ test('one whose backend has not answered waits, under its prefix and its own nam
     expect(joined({ composites: [], git: [tool('log')] }, composites).listed).toContain('one')
   }
   expect(joined({ composites: [calling('one', 'hub_log')] }).of.get('one')?.status).toMatchObject({ kind: 'withdrawn' })
+})
+
+test('one that waits names the backend that may have its tool, with its cause of now and the way out', () => {
+  const fault = { message: 'connection refused', hint: 'start it', detail: 'secret' }
+  const why = (called: string, state: BackendState, keeper?: Composites): unknown => {
+    const { of } = joined({ composites: [calling('one', called)], state, settings: { strategy: 'priority' } }, keeper)
+    return of.get('one')?.status
+  }
+  const waiting = (text: string) => ({ kind: 'waiting', why: text })
+  expect(why('git_log', { kind: 'connecting' })).toEqual(
+    waiting('"git_log" is not known yet: backend "git" is still connecting (try again in a moment)'),
+  )
+  const down = '"log" is not known yet: backend "git" cannot be reached: connection refused'
+  expect(why('log', { kind: 'failing', fault })).toEqual(waiting(`${down} (start it)`))
+  expect(why('log', { kind: 'failing', fault: { message: fault.message } })).toEqual(waiting(down))
+  expect(why('log', { kind: 'disabled' })).toEqual(
+    waiting('"log" is not known yet: backend "git" is disabled in the configuration'),
+  )
+  const first = joined({ composites: [calling('one', 'git_log')] })
+  const later = joined({ composites: [], state: { kind: 'failing', fault } }, first.composites)
+  expect(later.of.get('one')?.status).toMatchObject({ why: expect.stringContaining('connection refused') })
 })
 
 test('a tool that filters hide may be called by a step', () => {

@@ -5,6 +5,7 @@ import type { ShownName } from '../../model/ids.ts'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import type { WorkflowLimits } from '../../model/settings.ts'
 import { TASKS_EXTENSION } from '../../protocol/capabilities.ts'
+import type { MayHave } from './away.ts'
 import { CompiledComposites, type Composite } from './compiled-composites.ts'
 import { derivedHints } from './hints.ts'
 import type { Tools } from './offers.ts'
@@ -34,17 +35,17 @@ export class Composites {
     this.reserved = new Set(this.names.values())
   }
 
-  /** The catalogue with those that can be called with it. */
-  joinTo(merged: Merged, tools: Tools): Joined {
+  /** The catalogue with those that can be called with it. `mayHave`: who may have those tools that are not known yet. */
+  joinTo(merged: Merged, tools: Tools, mayHave: MayHave = nobody): Joined {
     if (this.#definitions.size === 0) return { catalogue: merged, composites: new Map() }
-    const composites = this.#compiled.with(tools)
+    const composites = this.#compiled.with(tools, mayHave)
     const offers = [...composites.values()].map((composite) => this.#offer(composite, merged))
     return { catalogue: withTasks(withComposites(merged, this.names, offers)), composites }
   }
 
   /** All of them, checked against tools that are in no catalogue. */
   check(tools: Tools): readonly Composite[] {
-    return [...this.#compiled.with(tools).values()]
+    return [...this.#compiled.with(tools, nobody).values()]
   }
 
   /** The plan of a stored run with these tools. `ended`: ids of steps that call nothing any more. */
@@ -64,6 +65,8 @@ export class Composites {
     return { workflow, definition, ready: status.kind === 'ready' }
   }
 }
+
+const nobody: MayHave = () => []
 
 /** Runs may become tasks, whatever the backends can do. */
 function withTasks(catalogue: Catalogue): Catalogue {

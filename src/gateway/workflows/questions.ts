@@ -1,11 +1,12 @@
 import type { Context, Question } from '../../model/call.ts'
+import { GatewayError } from '../../model/errors.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { isObject } from '../../model/json.ts'
 import { checkQuestion, takesQuestion } from '../../protocol/capabilities.ts'
 import { VENDOR_META } from '../../protocol/envelope.ts'
 import { legacyQuestion } from '../../protocol/legacy-question.ts'
 import type { Answers } from '../../workflow/run/answers.ts'
-import type { AskedQuestion, RunCaller } from '../../workflow/run/ports.ts'
+import { type AskedQuestion, RefusedQuestion, type RunCaller } from '../../workflow/run/ports.ts'
 import { validatorFor } from '../../workflow/schema/validate.ts'
 import { checkAnswer } from '../questions/check-answer.ts'
 
@@ -62,10 +63,18 @@ export function askingOf(context: Context): Pick<RunCaller<Context>, 'takes' | '
       ask: (question, signal) => {
         const request = requestOf(question)
         checkQuestion(profile, request.method, request.params)
-        return ask(era === 'legacy' ? legacyQuestion(request, revision) : request, signal)
+        const asked = ask(era === 'legacy' ? legacyQuestion(request, revision) : request, signal)
+        // A backend gets the error of the client as it is.
+        return question.mode === 'backend' ? asked : asked.catch(refused)
       },
     }),
   }
+}
+
+/** The client is there and has answered with an error: it cannot be asked. */
+function refused(error: unknown): never {
+  if (!(error instanceof GatewayError) || error.code !== 'CLIENT_ERROR' || error.unsent) throw error
+  throw new RefusedQuestion(error.message, { cause: error })
 }
 
 /** What is wrong with an answer, for whoever gave it; `undefined`: nothing. */

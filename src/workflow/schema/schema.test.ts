@@ -239,6 +239,37 @@ test('values are validated in both drafts, without fetching and without endless 
   expect(performance.now() - started).toBeLessThan(1000)
 })
 
+const DRAFTS = [{}, { $schema: 'http://json-schema.org/draft-07/schema#' }]
+
+test.each(DRAFTS)('repeated items are found among many, in time that grows with them: %j', (draft) => {
+  const unique = validator({ ...draft, uniqueItems: true })
+  const many: JsonValue[] = Array.from({ length: 50_000 }, (_, i) => ({ i, more: [i] }))
+  const started = performance.now()
+  expect(unique(many)).toBeUndefined()
+  expect(unique([...many, { more: [7], i: 7 }])).toContain('must NOT have duplicate items')
+  expect(performance.now() - started).toBeLessThan(5000)
+  expect(unique([1, '1', [1], null, false, 0, ''])).toBeUndefined()
+  expect(unique([1, 1.0])).toContain('duplicate')
+  expect(validator({ ...draft, uniqueItems: false })([1, 1])).toBeUndefined()
+  let deep: JsonValue = []
+  for (let level = 0; level < 2000; level++) deep = [deep]
+  expect(unique([deep])).toContain('duplicate')
+})
+
+test.each(DRAFTS)('what every object inherits was not sent: %j', (draft) => {
+  const names = ['constructor', 'toString', 'valueOf', 'hasOwnProperty']
+  const properties = Object.fromEntries(names.map((name) => [name, { type: 'string' }]))
+  expect(validator({ ...draft, type: 'object', properties, additionalProperties: false })({})).toBeUndefined()
+  expect(validator({ ...draft, properties })({ toString: 1 })).toBe('toString must be string')
+  expect(validator({ ...draft, required: ['constructor'] })({})).toContain("required property 'constructor'")
+})
+
+test('long texts are matched too', () => {
+  const check = validator({ type: 'string', pattern: '^a+$' })
+  expect(check('a'.repeat(1_000_000))).toBeUndefined()
+  expect(check(`${'a'.repeat(200_000)}b`)).toContain('must match pattern')
+})
+
 test('schemas of authors are looked through', () => {
   const wrong = checkSchema({
     properties: { a: { type: 'int' }, b: { $ref: 'https://x/' }, c: 3 },

@@ -1,17 +1,20 @@
 import { createRequire } from 'node:module'
 import { createContext, Script } from 'node:vm'
 import type * as Draft07 from 'ajv'
-import type { Ajv, Options, ValidateFunction } from 'ajv'
+import type { Ajv, FuncKeywordDefinition, Options, ValidateFunction } from 'ajv'
 import type * as Draft2020 from 'ajv/dist/2020.js'
 import type { Ajv2020 } from 'ajv/dist/2020.js'
-import { isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
+import { canonicalJson } from '../../model/canonical-json.ts'
+import { isDeep, isObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import { own } from './node.ts'
 
 /** What is wrong with a value; undefined when nothing is. */
 export type Validate = (value: JsonValue) => string | undefined
 
 const PATTERN_MS = 50
-const MAX_PATTERN_TEXT = 100_000
+const MAX_PATTERN_TEXT = 10_000_000
+/** As deep as messages may be. */
+const MAX_DEPTH = 1000
 const TOLD = 3
 
 const script = new Script('pattern.test(text)')
@@ -39,7 +42,28 @@ const OPTIONS: Options = {
   validateFormats: false,
   // What compiled schemas call themselves must not reach the next one.
   addUsedSchema: false,
+  // Every object has a `constructor`, which nobody has sent.
+  ownProperties: true,
   code: { regExp: boundedPattern },
+}
+
+/** The library's own compares every two items, and freezes for seconds over a few thousand objects. */
+const UNIQUE_ITEMS: FuncKeywordDefinition = {
+  keyword: 'uniqueItems',
+  type: 'array',
+  schemaType: 'boolean',
+  compile: (isWanted: boolean) => (items: JsonValue[]) => !isWanted || areUnique(items),
+  error: { message: 'must NOT have duplicate items' },
+}
+
+/** What is too deep to be written down counts as a repetition. */
+const areUnique = (items: JsonValue[]): boolean =>
+  !isDeep(items, MAX_DEPTH) && new Set(items.map(canonicalJson)).size === items.length
+
+function withOwnKeywords<Validator extends Ajv | Ajv2020>(ajv: Validator): Validator {
+  ajv.removeKeyword(UNIQUE_ITEMS.keyword as string)
+  ajv.addKeyword(UNIQUE_ITEMS)
+  return ajv
 }
 
 const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-0[4-7]\/schema#?$/u
@@ -51,11 +75,11 @@ let draft07: Ajv | undefined
 const load = createRequire(import.meta.url)
 const makeModern = (): Ajv2020 => {
   const { Ajv2020 } = load('ajv/dist/2020.js') as typeof Draft2020
-  return new Ajv2020(OPTIONS)
+  return withOwnKeywords(new Ajv2020(OPTIONS))
 }
 const makeDraft07 = (): Ajv => {
   const { Ajv } = load('ajv') as typeof Draft07
-  return new Ajv(OPTIONS)
+  return withOwnKeywords(new Ajv(OPTIONS))
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { HELPER_NAMES } from './helpers.ts'
+import { HELPER_NAMES, HELPERS } from './helpers.ts'
 import { isFault, parseTemplate } from './parse.ts'
 import { evaluate, MISSING } from './template.ts'
 
@@ -25,6 +25,19 @@ function give(expression: string): unknown {
   if (isFault(parsed)) throw new Error(parsed.message)
   return evaluate(parsed, scope, { now })
 }
+
+const EXAMPLES = [...HELPERS.values()].flatMap(({ example }) => (example ? [example] : []))
+
+test.each(EXAMPLES)('the example {{ %s }} gives %j in both spellings', (write, gives) => {
+  for (const [source, dialect] of [
+    [`{{ ${write} }}`, 'handlebars'],
+    [`{{- ${write} }}`, 'go'],
+  ] as const) {
+    const parsed = parseTemplate(source)
+    const found = isFault(parsed) ? parsed.message : [parsed.dialect, evaluate(parsed, {}, { now })]
+    expect(found).toEqual([dialect, gives])
+  }
+})
 
 const RIGHT: [string, unknown][] = [
   ['eq .n 5.0', true],

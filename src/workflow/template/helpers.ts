@@ -37,6 +37,8 @@ interface Common {
   readonly kinds: readonly Kind[]
   /** What it does, for documents and messages. */
   readonly about: string
+  /** Where the order of the arguments is not plain: how it is written, in both spellings, and what that gives. */
+  readonly example?: readonly [write: string, gives: JsonValue]
 }
 /** Gets its arguments checked; that something is missing is an error. */
 interface Eager extends Common {
@@ -80,10 +82,38 @@ const TABLE: readonly Helper[] = [
     about: 'whether two values differ',
     call: ([a = null, b = null], around) => !equal(a, b, 'ne', around),
   },
-  { name: 'lt', arity: [2, 2], kinds: ['any'], about: 'less', call: ordered('lt', (order) => order < 0) },
-  { name: 'le', arity: [2, 2], kinds: ['any'], about: 'less or equal', call: ordered('le', (order) => order <= 0) },
-  { name: 'gt', arity: [2, 2], kinds: ['any'], about: 'greater', call: ordered('gt', (order) => order > 0) },
-  { name: 'ge', arity: [2, 2], kinds: ['any'], about: 'greater or equal', call: ordered('ge', (order) => order >= 0) },
+  {
+    name: 'lt',
+    arity: [2, 2],
+    kinds: ['any'],
+    about: 'less',
+    example: ['lt 1 2', true],
+    call: ordered('lt', (order) => order < 0),
+  },
+  {
+    name: 'le',
+    arity: [2, 2],
+    kinds: ['any'],
+    about: 'less or equal',
+    example: ['le 2 2', true],
+    call: ordered('le', (order) => order <= 0),
+  },
+  {
+    name: 'gt',
+    arity: [2, 2],
+    kinds: ['any'],
+    about: 'greater',
+    example: ['gt 2 1', true],
+    call: ordered('gt', (order) => order > 0),
+  },
+  {
+    name: 'ge',
+    arity: [2, 2],
+    kinds: ['any'],
+    about: 'greater or equal',
+    example: ['ge 1 2', false],
+    call: ordered('ge', (order) => order >= 0),
+  },
   {
     name: 'and',
     arity: [1, MANY],
@@ -117,6 +147,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['any'],
     about: 'the second value, or the first where the second is missing, null or ""',
+    example: ['default "none" ""', 'none'],
     choose: ([fallback, value]) => {
       const found = value?.() ?? null
       return isBlank(found) ? (fallback?.() ?? null) : found
@@ -134,6 +165,7 @@ const TABLE: readonly Helper[] = [
     arity: [3, 3],
     kinds: ['any'],
     about: 'the first value if the third is not empty, else the second',
+    example: ['ternary "many" "few" (gt 12 10)', 'many'],
     choose: ([yes, no, test], { isTruthy, need }) => (isTruthy(need(test?.() ?? null)) ? yes : no)?.() ?? null,
   },
   {
@@ -141,6 +173,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, MANY],
     kinds: ['any', 'scalar'],
     about: 'a member or item, by names and places',
+    example: ['index (split "," "a,b,c") 1', 'b'],
     call: index,
   },
   {
@@ -158,6 +191,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 3],
     kinds: ['sequence', 'integer'],
     about: 'a part of a string or list, from a place up to another',
+    example: ['slice "workflow" 0 4', 'work'],
     call: slice,
   },
   {
@@ -165,6 +199,7 @@ const TABLE: readonly Helper[] = [
     arity: [1, MANY],
     kinds: ['string', 'any'],
     about: 'text after a format of %s %d %v %q %t %f',
+    example: ['printf "%s: %d" "lines" 3', 'lines: 3'],
     call: ([format, ...values], around) =>
       printf(text(format), values, { show: (value) => show(value, around), fail: around.fail }),
   },
@@ -217,6 +252,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string'],
     about: 'the second text without the first at its start',
+    example: ['trimPrefix "v" "v1.2"', '1.2'],
     call: ([cut, value]) => (text(value).startsWith(text(cut)) ? text(value).slice(text(cut).length) : text(value)),
   },
   {
@@ -224,6 +260,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string'],
     about: 'the second text without the first at its end',
+    example: ['trimSuffix ".md" "notes.md"', 'notes'],
     call: ([cut, value]) =>
       text(value).endsWith(text(cut)) ? text(value).slice(0, text(value).length - text(cut).length) : text(value),
   },
@@ -232,6 +269,7 @@ const TABLE: readonly Helper[] = [
     arity: [3, 3],
     kinds: ['string'],
     about: 'the third text with every first replaced by the second',
+    example: ['replace "-" "_" "a-b-c"', 'a_b_c'],
     call: ([old, by, value], { fail, tick }) => {
       const parts = text(old) === '' ? fail('replace: the text to replace is empty') : text(value).split(text(old))
       tick(parts.length + (parts.length * text(by).length) / 256)
@@ -243,6 +281,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string'],
     about: 'the parts of the second text between the first',
+    example: ['split "," "a,b,c"', ['a', 'b', 'c']],
     call: ([by, value]) => (text(by) === '' ? characters(text(value)) : text(value).split(text(by))),
   },
   {
@@ -250,6 +289,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string', 'list'],
     about: 'the items of the second as one text, the first between them',
+    example: ['join "+" (split "," "a,b,c")', 'a+b+c'],
     call: ([by, items], around) => {
       around.tick(list(items).length * (1 + text(by).length / 256))
       return list(items)
@@ -262,6 +302,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['any'],
     about: 'whether the second, a text or list, contains the first',
+    example: ['contains "low" "workflow"', true],
     call: ([needle = null, haystack = null], around) => has(haystack, needle, around),
   },
   {
@@ -269,6 +310,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string'],
     about: 'whether the second text starts with the first',
+    example: ['hasPrefix "work" "workflow"', true],
     call: ([start, value]) => text(value).startsWith(text(start)),
   },
   {
@@ -276,6 +318,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string'],
     about: 'whether the second text ends with the first',
+    example: ['hasSuffix "flow" "workflow"', true],
     call: ([tail, value]) => text(value).endsWith(text(tail)),
   },
   { name: 'first', arity: [1, 1], kinds: ['list'], about: 'the first item', call: end('first', 0) },
@@ -300,6 +343,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['number'],
     about: 'the first less the second',
+    example: ['sub 5 3', 2],
     call: arithmetic('sub', (a, b) => a - b),
   },
   { name: 'mul', arity: [2, MANY], kinds: ['number'], about: 'the product', call: arithmetic('mul', (a, b) => a * b) },
@@ -308,6 +352,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['number'],
     about: 'the first by the second',
+    example: ['div 7 2', 3.5],
     call: divided('div', (a, b) => a / b),
   },
   {
@@ -315,9 +360,17 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['number'],
     about: 'what division leaves',
+    example: ['mod 7 2', 1],
     call: divided('mod', (a, b) => a % b),
   },
-  { name: 'round', arity: [1, 2], kinds: ['number', 'integer'], about: 'rounded, to so many digits', call: round },
+  {
+    name: 'round',
+    arity: [1, 2],
+    kinds: ['number', 'integer'],
+    about: 'rounded, to so many digits',
+    example: ['round 2.346 2', 2.35],
+    call: round,
+  },
   {
     name: 'floor',
     arity: [1, 1],
@@ -373,6 +426,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string', 'date'],
     about: 'a moment in UTC after a layout: 2006-01-02, YYYY-MM-DD, or a name such as RFC3339',
+    example: ['date "2006-01-02" "2026-02-28T23:30:00Z"', '2026-02-28'],
     call: ([layout, value], around) => {
       iso(moment(value), around)
       return (
@@ -386,6 +440,7 @@ const TABLE: readonly Helper[] = [
     arity: [2, 2],
     kinds: ['string', 'date'],
     about: 'a moment so much later, or earlier: 24h, -1h30m, 7d',
+    example: ['dateAdd "24h" "2026-02-28T23:30:00Z"', '2026-03-01T23:30:00.000Z'],
     call: ([span, value], around) => {
       const ms =
         readDuration(text(span)) ?? around.fail(`dateAdd: ${describe(span ?? null)} is no duration such as 1h30m`)

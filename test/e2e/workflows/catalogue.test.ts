@@ -158,7 +158,11 @@ test('a workflow whose backend never answers is away, and its neighbours are the
   expect(namesOf(await client.tools())).toEqual(['reads', 'there_read'])
   expect(statusesIn(await client.call('reads').result())).toEqual({ a: 'completed' })
   const away = await client.call('writes').result()
-  expect(textIn(away)).toMatch(/^Workflow "writes" cannot be called yet: .*gone_write/)
+  expect(textIn(away)).toMatch(
+    /^Workflow "writes" cannot be called yet: "gone_write" is not known yet: backend "gone" cannot be reached: ./,
+  )
+  const why = expect.stringContaining('backend "gone" cannot be reached')
+  expect(gateway.events).toContainEqual({ name: 'workflow.waiting', data: { workflow: 'writes', why } })
   await gone.start()
   await waitFor(async () => namesOf(await client.tools()).includes('writes'), 10_000)
   expect(statusesIn(await client.call('writes').result())).toEqual({ a: 'completed' })

@@ -112,7 +112,24 @@ test('tools names those that are withdrawn', async () => {
   const { tools, workflows } = JSON.parse(stdout) as { tools: { name: string }[]; workflows: unknown[] }
   expect(code).toBe(0)
   expect(tools.find(({ name }) => name === 'greet')).toMatchObject({ backend: null, workflow: 'greet' })
-  expect(workflows).toMatchObject([{ name: 'broken' }])
+  expect(workflows).toMatchObject([{ name: 'broken', state: 'withdrawn' }])
+})
+
+test('one that waits for a backend says so, with backend and cause', async () => {
+  const gone =
+    'backends: [{ name: gone, command: no-such-command-anywhere }, { name: b, command: other, disabled: true }]'
+  const flow = 'compositeTools: [{ name: waits, steps: [{ id: a, tool: gone_x }] }]'
+  writeFileSync(file('gone.yaml'), `${gone}\n${flow}\n`)
+  const why = /"gone_x" is not known yet: backend "gone" cannot be reached: .*no-such-command-anywhere/u
+  const listed = await vmcp('workflow', 'list', file('gone.yaml'), '--json')
+  expect(JSON.parse(listed.stdout)).toMatchObject({
+    workflows: [{ state: 'waiting', why: expect.stringMatching(why) }],
+  })
+  const shown = await vmcp('tools', file('gone.yaml'))
+  expect(shown.stdout).toMatch(new RegExp(`^waiting: composite tool "waits": ${why.source}`, 'mu'))
+  expect(shown.stdout).not.toContain('withdrawn')
+  const called = await vmcp('call', file('gone.yaml'), 'waits')
+  expect(called).toMatchObject({ code: 1, stdout: expect.stringMatching(why) })
 })
 
 test('graph prints Mermaid and writes a picture', async () => {
@@ -129,7 +146,8 @@ test('run answers from the command line, and draws what became of it', async () 
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('"said": true') })
   expect(ran.stderr).toMatch(/say +completed/u)
   expect(readFileSync(file('run.svg'), 'utf8')).toContain('completed')
-  const declined = await vmcp(...run, '{"ask":{"action":"decline"}}', '--json')
+  const declined = await vmcp(...run, '{"ask":{"action":"decline"},"asc":{}}', '--json')
+  expect(declined.stderr).toContain('warning: --answers: there is no step "asc" (did you mean "ask"?)')
   const result = JSON.parse(declined.stdout) as { _meta: Record<string, unknown> }
   expect(result).toMatchObject({ structuredContent: { said: false } })
   const drawn = await vmcp('workflow', 'graph', file('good.yaml'), 'greet', '--run', String(result._meta['vmcp/runId']))
@@ -176,6 +194,34 @@ test('each verb has its own flags and its own help', async () => {
   expect(help.stdout).not.toContain('--offline')
   expect(await vmcp('help', 'workflow', 'run')).toEqual(help)
   expect((await vmcp('workflow', '--help')).stdout).toContain('list, check: ask no backend')
+})
+
+test('definitions to which nothing refers are checked, and drawn', async () => {
+  const definition = (name: string, steps: string): string =>
+    `apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPCompositeToolDefinition\nmetadata: { name: ${name} }\nspec:\n  name: ${name}\n  steps: [${steps}]\n---\n`
+  const text = definition('fine', '{ id: a, tool: x }') + definition('bad', '{ id: a, tool: x, dependsOn: [none] }')
+  writeFileSync(file('definitions.yaml'), text)
+  const server = `apiVersion: toolhive.stacklok.dev/v1beta1\nkind: MCPGroup\nmetadata: { name: g }\n---\napiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\nmetadata: { name: s }\nspec: { groupRef: { name: g }, compositeToolRefs: [{ name: fine }] }\n`
+  writeFileSync(file('served.yaml'), text + server)
+  const fault = expect.stringMatching(/:13:\d+ spec\.steps\[0\]\.dependsOn\[0\]: there is no step "none"/u)
+  for (const command of [
+    ['validate', file('definitions.yaml')],
+    ['validate', file('served.yaml')],
+    ['workflow', 'check', file('definitions.yaml')],
+  ])
+    expect(await vmcp(...command)).toMatchObject({ code: 3, stdout: fault })
+  expect(await vmcp('workflow', 'graph', file('definitions.yaml'), 'fine')).toMatchObject({ code: 0 })
+})
+
+test('files that are not there, and names that nothing has, are told apart', async () => {
+  const missing = { code: 3, stderr: expect.stringContaining('no such file') }
+  expect(await vmcp('workflow', 'list', file('nowhere.yaml'))).toMatchObject(missing)
+  expect(await vmcp('workflow', 'check', 'nowhere.yaml', 'greet')).toMatchObject(missing)
+  expect(await vmcp('call', './nowhere', 'greet')).toMatchObject(missing)
+  expect(await vmcp('workflow', 'list', file('good.yaml'), 'gret', '--offline')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('did you mean "greet"?'),
+  })
 })
 
 test('wrong usage says so', async () => {

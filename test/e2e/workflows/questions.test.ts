@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 
 import type { JsonObject } from '../../../src/model/json.ts'
 import { approval, call, gatewayWith, same, slow, toolBackend } from './world.ts'
-import { accept, CANCEL, callerOf, DECLINE, ERAS, statusesIn, textIn, YES } from './callers.ts'
+import { accept, CANCEL, callerOf, DECLINE, ERAS, type Result, statusesIn, textIn, YES } from './callers.ts'
+import { openSession } from '../../matrix/peers/raw.ts'
+import { waitFor } from '../../support/processes.ts'
 
 /** Asks whether to deploy, between two calls. */
 const deploy = (more: JsonObject = {}): JsonObject => ({
@@ -88,7 +90,7 @@ describe.each(ERAS)('a %s client', (era) => {
       })
     } else {
       // It will not ask twice: what is no answer counts as none.
-      expect(textIn(await running.result())).toContain('The user cancelled the question')
+      expect(textIn(await running.result())).toContain('The answer to "sure" does not fit its form: yes must be')
     }
     expect(backend.given('push')).toEqual([])
   })
@@ -175,6 +177,34 @@ test('a legacy client that does not answer in time ends the run by the cancel pa
       params: expect.objectContaining({ requestId: question?.key }),
     }),
   )
+})
+
+test.each([
+  ['that waits for the answer', 'legacy', 'questionTimeout'],
+  ['that comes back', 'modern', 'askTimeout'],
+] as const)('a client %s has the time that the author gives it', async (_, era, other) => {
+  const { backend, gateway } = await deployment({ timeout: '100ms' }, { workflowLimits: { [other]: '10ms' } })
+  const running = (await callerOf(era, gateway.url)).call('deploy', V2)
+  await running.questions()
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  await running.answer(YES)
+  expect(textIn(await running.result())).toBe('Workflow "deploy" failed at step "sure": Nobody answered in time')
+  expect(backend.given('push')).toEqual([])
+})
+
+test('a legacy client that answers a question with an error is one that cannot be asked', async () => {
+  const ask = async (more: JsonObject) => {
+    const { gateway } = await deployment(more)
+    const session = await openSession(gateway.url, undefined, { elicitation: { form: {} } })
+    const exchange = session.start(7, 'tools/call', { name: 'deploy', arguments: V2 })
+    await waitFor(() => exchange.messages.length > 0, 5_000, 'a question')
+    const { id } = exchange.messages[0] as { id: number }
+    await session.send({ jsonrpc: '2.0', id, error: { code: -32603, message: 'no window is open' } })
+    return ((await exchange.response) as unknown as { result: Result }).result
+  }
+  const why = 'The client cannot be asked this question: no window is open'
+  expect(textIn(await ask({}))).toBe(`Workflow "deploy" failed at step "sure": ${why}`)
+  expect(await ask({ onDecline: { action: 'continue' } })).toMatchObject({ structuredContent: { answer: 'decline' } })
 })
 
 test('a modern client that comes back too late is told what came of it', async () => {

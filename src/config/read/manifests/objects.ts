@@ -59,7 +59,7 @@ const KINDS: Readonly<Record<string, { honoured: readonly string[]; cluster: rea
       authServerConfig imagePullSecrets`),
   },
   VirtualMCPCompositeToolDefinition: {
-    honoured: words('name description parameters steps timeout failureMode output annotations'),
+    honoured: [],
     cluster: [],
   },
 }
@@ -149,7 +149,8 @@ export function collect(manifests: Manifests, root: LocatedMap): void {
     at: get(getMap(root, 'metadata'), 'name')?.at ?? root.at,
   }
   manifests.objects.push(object)
-  if (rules) checkKeys(manifests, object, rules)
+  // The schema knows the keys of composite tools, and their older spellings.
+  if (rules && kind !== 'VirtualMCPCompositeToolDefinition') checkKeys(manifests, object, rules)
 }
 
 /** A key that is almost a known one is a typing error; any other may belong to a newer version of the kind. */

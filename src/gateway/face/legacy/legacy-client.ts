@@ -71,7 +71,8 @@ export class LegacyClient implements ClientPort, Caller {
       this.#pending.set(String(id), { resolve, reject, onProgress })
       if (!deliver(text)) {
         this.#pending.delete(String(id))
-        reject(new GatewayError('CLIENT_ERROR', `the client has no stream open on which ${method} could reach it`))
+        const message = `the client has no stream open on which ${method} could reach it`
+        reject(new GatewayError('CLIENT_ERROR', message, { unsent: true }))
         return
       }
       signal.onCancel((reason) => {

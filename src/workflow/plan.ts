@@ -80,8 +80,10 @@ export interface PlannedQuestion extends PlannedCommon {
   >
   /** Also when the client cannot be asked. */
   readonly onDecline: Unanswered
-  /** Also when nobody answers in time. */
+  /** Also when nobody answers in time, or what is answered does not fit. */
   readonly onCancel: Unanswered
+  /** Its author says how long the user may take: `timeoutMs`. */
+  readonly ownTimeout?: boolean
 }
 
 export interface PlannedLoop extends PlannedCommon {

@@ -140,6 +140,8 @@ export interface OpenQuestion {
   readonly step: string
   readonly question: Question
   readonly askedAt?: number
+  /** How long the user may take, if its author says so. */
+  readonly waitMs?: number
 }
 
 export interface StepReport {

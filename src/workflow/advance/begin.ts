@@ -71,7 +71,8 @@ function open(transition: Transition, site: Site, planned: PlannedQuestion, step
   if ('fault' in question) return faulty(transition, site, planned, step, question.fault)
   const { path, label } = site
   const id = `${path.join('.')}@${transition.run.revision + 1}`
-  transition.opened.push({ id, path, step: label, question: question.value })
+  const waitMs = planned.ownTimeout ? { waitMs: planned.timeoutMs } : {}
+  transition.opened.push({ id, path, step: label, question: question.value, ...waitMs })
   return { ...step, status: 'waiting' }
 }
 

@@ -30,6 +30,8 @@ export interface Reply {
   readonly question: string
   readonly action: Answer
   readonly content?: JsonObject
+  /** Why it is none that accepts, in place of the usual words. */
+  readonly reason?: string
 }
 
 /** What is to be done once the run is stored. Whom to ask, and what it has come to, the run itself says. */

@@ -97,12 +97,12 @@ const REFUSALS: Record<Exclude<Answer, 'accept'>, { action: 'decline' | 'cancel'
 }
 
 export function answered(transition: Transition, planned: PlannedQuestion, step: StepState, reply: Reply): StepState {
-  const { action, content } = reply
+  const { action, content, reason } = reply
   const heard: StepState = { ...step, answer: { action, ...(content !== undefined && { content }) } }
   if (action === 'accept') {
     return completed(transition, heard, { action, ...(content !== undefined && { content }) })
   }
-  const refusal = REFUSALS[action]
+  const refusal = { ...REFUSALS[action], ...(reason !== undefined && { error: reason }) }
   return AFTERWARDS[refusal.action === 'decline' ? planned.onDecline : planned.onCancel](transition, heard, refusal)
 }
 

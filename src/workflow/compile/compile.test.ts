@@ -744,7 +744,7 @@ test('questions: words, forms, addresses, and the answers beside the action', ()
   const plan = planOf(
     define([
       ask({ message: 'Say {{ params.title }}', onDecline: { action: 'skip_remaining' } }),
-      ask({ id: 'open', url: '{{ params.title }}' }),
+      ask({ id: 'open', url: '{{ params.title }}', timeout: '1h' }),
       say('{{ steps.ask.output.response }}/{{ steps.ask.output.content.response }}/{{ steps.ask.output.action }}'),
     ]),
   )
@@ -755,6 +755,7 @@ test('questions: words, forms, addresses, and the answers beside the action', ()
     schema: { type: 'object', properties: { response: { type: 'string' } }, required: ['response'] },
   })
   expect([free.onDecline, free.onCancel]).toEqual(['skip_remaining', 'abort'])
+  expect([free.ownTimeout, open.ownTimeout, open.timeoutMs]).toEqual([undefined, true, 3_600_000])
   expect(open.ask(scope({ title: 'https://x/y' }), 0)).toEqual({ mode: 'url', message: 'Well?', url: 'https://x/y' })
   expect(() => open.ask(scope({ title: 'javascript:1' }), 0)).toThrow(EvaluationError)
   const answered = scope({}, { ask: { action: 'accept', content: { response: 'yes' } } })

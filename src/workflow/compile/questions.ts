@@ -21,6 +21,7 @@ export function readQuestion(step: AuthoredStep, path: Path, pen: Pen): Kind<Pla
     ...(onDecline === 'continue' ? ['declines'] : []),
     ...(onCancel === 'continue' ? ['does not answer'] : []),
   ]
+  const ownTimeout = step.timeout === undefined ? {} : { ownTimeout: true }
   const gap = (below: readonly string[]): Gap[] =>
     goesOn.length === 0 ? [] : [{ why: `has no answer when the user ${goesOn.join(' or ')}`, below }]
   if (step.url !== undefined) {
@@ -39,6 +40,7 @@ export function readQuestion(step: AuthoredStep, path: Path, pen: Pen): Kind<Pla
         ask: (scope, now) => ({ mode: 'url', message: message(scope, now), url: webAddress(address(scope, now)) }),
         onDecline,
         onCancel,
+        ...ownTimeout,
       },
       output: members([['action', TEXT]]),
       gaps: [],
@@ -52,6 +54,7 @@ export function readQuestion(step: AuthoredStep, path: Path, pen: Pen): Kind<Pla
       ask: (scope, now) => ({ mode: 'form', message: message(scope, now), schema }),
       onDecline,
       onCancel,
+      ...ownTimeout,
     },
     output: answerShape(schema),
     gaps: gap(['content', ...Object.keys(own(schema, 'properties') ?? {})]),

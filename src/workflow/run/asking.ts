@@ -2,11 +2,11 @@ import { Cancellation } from '../../model/cancellation.ts'
 import type { JsonObject } from '../../model/json.ts'
 import type { Reply } from '../advance/event.ts'
 import { checkAnswers, toReply } from './answers.ts'
-import { type AskedQuestion, EngineError, type Ports, type RunCaller } from './ports.ts'
+import { type AskedQuestion, EngineError, type Ports, RefusedQuestion, type RunCaller } from './ports.ts'
 
 export interface AskingOptions {
   readonly ports: Pick<Ports<never>, 'check' | 'setTimer'>
-  /** How long the user may take. */
+  /** How long the user may take when nobody says so. */
   readonly askMs: () => number
   readonly onReply: (reply: Reply) => void
   /** The answer to what a backend asks. */
@@ -40,9 +40,10 @@ export class Asking {
   async #put(question: AskedQuestion, ask: NonNullable<RunCaller<never>['ask']>): Promise<void> {
     const { ports, askMs, onReply, onBackendAnswer, onGone } = this.#options
     const { id, mode } = question
+    const waitMs = question.mode === 'backend' ? undefined : question.waitMs
     const signal = new Cancellation()
     this.#asked.set(id, signal)
-    const stopTimer = ports.setTimer(askMs(), () => {
+    const stopTimer = ports.setTimer(waitMs ?? askMs(), () => {
       const expired = new EngineError('expired', 'Nobody answered in time')
       signal.cancel(expired)
       if (mode === 'backend') onBackendAnswer(id, expired)
@@ -59,8 +60,12 @@ export class Asking {
       if (signal.cancelled) return
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
       if (mode === 'backend') onBackendAnswer(id, error)
-      else if (error instanceof EngineError && error.kind === 'invalid') onReply({ question: id, action: 'cancel' })
-      else onGone(error)
+      else if (error instanceof EngineError && error.kind === 'invalid') {
+        onReply({ question: id, action: 'cancel', reason: error.message })
+      } else if (error instanceof RefusedQuestion) {
+        const reason = `The client cannot be asked this question: ${error.message}`
+        onReply({ question: id, action: 'unaskable', reason })
+      } else onGone(error)
     } finally {
       stopTimer()
       this.#asked.delete(id)

@@ -18,7 +18,7 @@ import { sealingWith } from '../../../test/support/workflow/sealing.ts'
 import { Cancellation } from '../../model/cancellation.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { parseJson } from '../../../test/support/workflow/json.ts'
-import { type AskedQuestion, EngineError, StepError, type Turn } from './ports.ts'
+import { type AskedQuestion, EngineError, RefusedQuestion, StepError, type Turn } from './ports.ts'
 import { openFileStore } from '../store/file-store.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import type { RunStore } from '../store/run-store.ts'
@@ -467,6 +467,47 @@ describe('questions', () => {
     expect(await late).toMatchObject({ outcome: { output: 'went on' } })
   })
 
+  test('each within the time that its author gives it, and no other', async () => {
+    const own = { ownTimeout: true, onCancel: 'continue' } as const
+    const of = plan([
+      question('brief', [], { ...own, timeoutMs: 60_000 }),
+      question('other'),
+      question('long', [], { ...own, timeoutMs: 200_000_000 }),
+    ])
+    const { engine, clock, store } = world({ plan: of })
+    const turn = asking(await engine.begin(beginning(of)))
+    expect(await store.list({})).toMatchObject([{ openUntil: 1_060_000 }])
+    await clock.pass(3_600_000)
+    // Who comes too late for the one is still heard on the others.
+    const rest = asking(await engine.resume(turn.runId, 'ann', { [turn.questions[0]?.id ?? '']: YES }, caller()))
+    expect(rest.questions.map(({ step }) => step)).toEqual(['other', 'long'])
+    const half = await engine.resume(turn.runId, 'ann', { [rest.questions[0]?.id ?? '']: YES }, caller())
+    expect(asking(half).questions).toMatchObject([{ step: 'long' }])
+    await clock.pass(100_000_000)
+    expect(await engine.resume(turn.runId, 'ann', answering(half), caller())).toMatchObject({
+      outcome: { status: 'completed', output: YES },
+    })
+    const steps = (await store.read(turn.runId))?.body?.run.body.steps
+    expect(steps).toMatchObject([{ output: { action: 'cancel' } }, { output: YES }, { output: YES }])
+  })
+
+  test('an answer that comes late to a run that goes on beside its question', async () => {
+    const more = { ownTimeout: true, timeoutMs: 60_000 }
+    const of = plan([question('brief', [], more), tool('a')])
+    const { engine, clock, calls } = world({ plan: of })
+    const turn = engine.begin(beginning(of))
+    await settled()
+    calls
+      .get('a')
+      ?.ask({ method: 'elicitation/create' })
+      .catch(() => {})
+    const { runId, questions } = asking(await turn)
+    expect(questions).toHaveLength(2)
+    await clock.pass(60_000)
+    const late = engine.resume(runId, 'ann', { [questions[0]?.id ?? '']: YES }, caller())
+    expect(await late).toMatchObject({ outcome: { status: 'failed', error: { message: 'Nobody answered in time' } } })
+  })
+
   test('never: it ends as interrupted', async () => {
     const { engine, clock, turn, store } = await asked()
     await clock.pass(86_400_000 + 400_000)
@@ -506,6 +547,46 @@ describe('callers who answer at once', () => {
     expect(signals.get('one')?.cancelled).toBe(true)
     calls.get('a')?.give('done')
     expect(await turn).toMatchObject({ outcome: { output: 'done' } })
+  })
+
+  test.each([
+    ['sooner than others', 1_000],
+    ['later than others', 1_000_000],
+  ])('a question has the time that its author gives it: %s', async (_, timeoutMs) => {
+    const of = plan([question('one', [], { ownTimeout: true, timeoutMs })])
+    const { engine, clock } = world({ plan: of })
+    const { promise, resolve: answer } = Promise.withResolvers<JsonObject>()
+    const turn = engine.begin(beginning(of, caller({ ask: () => promise })))
+    await clock.pass(timeoutMs - 1)
+    expect(engine.size).toBe(1)
+    await clock.pass(1)
+    answer(YES)
+    expect(await turn).toMatchObject({ outcome: { error: { message: 'Nobody answered in time', kind: 'unanswered' } } })
+  })
+
+  test('a client that answers with an error cannot be asked, and says why', async () => {
+    const of = plan([question('one', [], { onDecline: 'continue' }), question('two', [0])])
+    const { engine } = world({ plan: of })
+    const ask = () => Promise.reject(new RefusedQuestion('no window is open'))
+    expect(await engine.begin(beginning(of, caller({ ask })))).toMatchObject({
+      outcome: {
+        status: 'failed',
+        error: {
+          message: 'The client cannot be asked this question: no window is open',
+          kind: 'unanswered',
+          step: 'two',
+        },
+      },
+      reports: [{ status: 'completed' }, { status: 'failed' }],
+    })
+  })
+
+  test('an answer that does not fit its form takes the cancelling path, and says why', async () => {
+    const of = plan([question('one', [], { onDecline: 'continue' })])
+    const { engine } = world({ plan: of, check: () => 'does not fit its form: ok must be boolean' })
+    const turn = await engine.begin(beginning(of, caller({ ask: () => Promise.resolve(YES) })))
+    const message = 'The answer to "one" does not fit its form: ok must be boolean'
+    expect(turn).toMatchObject({ outcome: { status: 'failed', error: { message, kind: 'unanswered' } } })
   })
 
   test('a caller who is gone: interrupted; one who gives nonsense has cancelled the question', async () => {
@@ -644,6 +725,74 @@ describe('room', () => {
     expect(engine.size).toBe(0)
     await engine.resume(turn.runId, 'ann', answering(turn), caller())
     expect(asking(await begin('ann')).questions).toHaveLength(1)
+  })
+})
+
+describe('results that one run keeps', () => {
+  const KB = 'x'.repeat(1_000)
+  const settings = { resultBytes: 4_500 }
+  const error = {
+    kind: 'error',
+    message: 'With the result of this call the run would keep results of more than 4500 bytes',
+  }
+
+  test('of a loop: the call that gives more than fits fails', async () => {
+    const of = plan([loop('all', [1, 2, 3, 4, 5, 6], { maxParallel: 1 })])
+    const { engine, calls, made } = world({ plan: of, settings })
+    const turn = engine.begin(beginning(of))
+    for (let index = 0; index < 5; index++) {
+      await settled()
+      calls.get(`all[${index}]`)?.give(index % 2 ? { data: KB } : KB)
+    }
+    const message = `iteration 4: ${error.message}`
+    expect(await turn).toMatchObject({ outcome: { status: 'failed', error: { ...error, message, step: 'all' } } })
+    expect(made).toHaveLength(5)
+  })
+
+  test('contents count, and so does what failed calls say', async () => {
+    const goOn = { onError: { action: 'continue', retries: 0, delayMs: 0 } } as const
+    const of = plan([tool('a'), tool('b', [0], goOn), tool('c', [1], goOn), tool('d', [2])])
+    const { engine, calls } = world({ plan: of, settings })
+    const turn = engine.begin(beginning(of))
+    await settled()
+    calls.get('a')?.give(KB, { text: KB })
+    await settled()
+    calls.get('b')?.fail(new StepError('error', KB.repeat(2)))
+    await settled()
+    calls.get('c')?.fail(new StepError('denied', KB))
+    await settled()
+    calls.get('d')?.give({ ok: true })
+    const { message } = error
+    expect(await turn).toMatchObject({ outcome: { output: { ok: true } }, reports: [{}, {}, { error: message }, {}] })
+  })
+
+  test('what it kept before it was taken over counts; what a new attempt lets go of does not', async () => {
+    const retry = { action: 'retry', retries: 1, delayMs: 1 } as const
+    const nested = { kind: 'workflow', arguments: () => ({}), timeoutMs: 1e6, onError: retry } as const
+    const of = plan([
+      tool('a'),
+      question('ok', [0]),
+      { ...nested, id: 'in', after: [1], plan: plan([tool('b', [], { repeatable: true }), tool('c', [0])]) },
+      tool('d', [2]),
+    ])
+    const store = createMemoryStore(parseJson)
+    const before = world({ plan: of, store, settings })
+    const first = before.engine.begin(beginning(of))
+    await settled()
+    before.calls.get('a')?.give(KB)
+    const asked = asking(await first)
+    const { engine, calls, clock } = world({ plan: of, store, settings })
+    const turn = engine.resume(asked.runId, 'ann', answering(asked), caller())
+    for (const end of ['fail', 'give'] as const) {
+      await settled()
+      calls.get('in.b')?.give(KB.repeat(2))
+      await settled()
+      if (end === 'fail') calls.get('in.c')?.fail(new StepError('error', 'no'))
+      else calls.get('in.c')?.give('c')
+      await clock.pass(10)
+    }
+    calls.get('d')?.give(KB.repeat(2))
+    expect(await turn).toMatchObject({ outcome: { status: 'failed', error: { ...error, step: 'd' } } })
   })
 })
 

@@ -18,9 +18,9 @@ import {
   UNKNOWN,
   wait,
 } from './ports.ts'
-import { askedQuestions, callingSteps, endedSteps, reportsOf, viewOf } from './run-views.ts'
+import { askedQuestions, callingSteps, endedSteps, expiredQuestions, reportsOf, viewOf } from './run-views.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
-import { isUnanswered, standingOf } from './standing.ts'
+import { standingOf } from './standing.ts'
 import { storable } from './storable.ts'
 import { upkeep } from './upkeep.ts'
 
@@ -225,7 +225,8 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
       if (here.has(id)) continue
       if (!stored?.body || stored.owner !== owner) return NOBODY
       const { run, answered, ids } = stored.body
-      const questions = askedQuestions(run)
+      const expired = expiredQuestions(run, settings.questionMs, now())
+      const questions = askedQuestions(run).filter(({ id }) => !expired.some(({ question }) => question === id))
       const sorted = sortAnswers(answers, questions, answered)
       const isKnown = sorted.isRepeated || (sorted.isEmpty && stored.returns)
       if (run.outcome) {
@@ -238,15 +239,15 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
         await wait(ports, LOOK_AGAIN_MS, caller.signal)
         continue
       }
-      const isExpired = isUnanswered(stored, now())
+      const isExpired = run.status === 'suspended' && expired.length > 0
       if (sorted.open.length === 0 && !isExpired) {
         const isIdle = run.status === 'suspended' && !stored.lease
         if (isIdle && (isKnown || sorted.isEmpty))
           return { turn: { kind: 'asking', runId: id, revision: run.revision, questions } }
         if (!isKnown) return NOBODY
       }
-      if (!isExpired) checkAnswers(sorted, ports.check)
-      return takeOver({ ...stored, body: stored.body }, answers, caller, isExpired)
+      checkAnswers(sorted, ports.check)
+      return takeOver({ ...stored, body: stored.body }, answers, caller)
     }
   }
 
@@ -272,7 +273,6 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     stored: StoredRun & { body: RunBody },
     answers: Answers,
     caller: RunCaller<Context>,
-    isExpired: boolean,
   ): Promise<Going<Context>> {
     const { run, ids } = stored.body
     const made = replanned(stored.definition, ids, run, caller)
@@ -286,13 +286,8 @@ export function createEngine<Context>(ports: Ports<Context>, settings: Settings 
     const execution = enter(made.plan, stored, false)
     const turn = execution.join(caller)
     if (stored.lease) execution.feed({ type: 'restart', at: now() })
-    if (!isExpired) {
-      // What comes of it comes of the turn, which the restart may have ended already.
-      execution.resume(answers, caller).catch(() => {})
-      return { turn, execution }
-    }
-    const expired = run.questions.map(({ id }) => ({ question: id, action: 'expired' }) as const)
-    execution.feed({ type: 'answered', at: now(), answers: expired })
+    // What comes of it comes of the turn, which the restart may have ended already.
+    execution.resume(answers, caller).catch(() => {})
     return { turn, execution }
   }
 

@@ -7,9 +7,10 @@ import { type Answers, checkAnswers, digest, sortAnswers, toReply } from './answ
 import { Asking } from './asking.ts'
 import { keyOf } from './attempt.ts'
 import { Attempts } from './attempts.ts'
+import { HeldResults } from './held-results.ts'
 import { type AskedQuestion, EngineError, lost, type Ports, type RunCaller, type Turn, UNKNOWN } from './ports.ts'
 import { progressOf } from './progress.ts'
-import { askedQuestions, reportsOf } from './run-views.ts'
+import { askedQuestions, closesAt, expiredQuestions, reportsOf } from './run-views.ts'
 import type { Settings } from './settings.ts'
 import type { Waiting } from './storable.ts'
 import { WaitingCallers } from './waiting-callers.ts'
@@ -66,11 +67,12 @@ export class RunExecution<Context> {
       onRest: () => this.#rest(),
       onFail: (error) => this.#abandon(error),
     })
+    const results = new HeldResults(stored.body.run, settings.resultBytes)
     this.#callers = new WaitingCallers(() => this.stop('cancelled', 'The caller has cancelled it'))
     this.#attempts = new Attempts<Context>({
       ports,
       caller: () => this.#callers.latest,
-      feed: (event) => this.feed(event),
+      feed: (event) => this.feed(event.type === 'ended' ? results.admit(event, this.#journal.run) : event),
       onQuestion: (question) => {
         const ask = this.#callers.latest?.ask
         // The backend may be less patient than the rest of the run.
@@ -109,8 +111,10 @@ export class RunExecution<Context> {
 
   /** Throws `EngineError` of kind `invalid`. */
   resume(answers: Answers, caller: RunCaller<Context>): Promise<Turn> {
-    const sorted = sortAnswers(answers, this.questions, this.#journal.answered)
-    if (sorted.open.length === 0) {
+    const expired = this.#expired()
+    const open = this.questions.filter(({ id }) => !expired.some(({ question }) => question === id))
+    const sorted = sortAnswers(answers, open, this.#journal.answered)
+    if (sorted.open.length === 0 && expired.length === 0) {
       const mayWait =
         sorted.isRepeated || (sorted.isEmpty && (this.returns || this.#journal.run.status === 'suspended'))
       if (!mayWait) return this.#refuse()
@@ -120,7 +124,7 @@ export class RunExecution<Context> {
     }
     checkAnswers(sorted, this.#options.ports.check)
     const turn = this.join(caller)
-    const replies: Reply[] = []
+    const replies: Reply[] = expired
     for (const { question, answer } of sorted.open) {
       this.#journal.count(question.id, digest(answer))
       const reply = question.mode === 'backend' ? undefined : toReply(question.id, answer)
@@ -129,6 +133,16 @@ export class RunExecution<Context> {
     }
     if (replies.length > 0) this.#answered(replies)
     return turn
+  }
+
+  /** How long the user may take when nobody says so. */
+  get #patienceMs(): number {
+    const { askMs, questionMs } = this.#options.settings
+    return this.#callers.latest?.ask ? askMs : questionMs
+  }
+
+  #expired(): Reply[] {
+    return expiredQuestions(this.#journal.run, this.#patienceMs, this.#now())
   }
 
   #answered(answers: readonly Reply[]): void {
@@ -213,9 +227,10 @@ export class RunExecution<Context> {
     const caller = this.#callers.isTurn ? this.#callers.latest : undefined
     while (this.#journal.run.status === 'suspended') {
       if (!caller) return
-      const answers = this.#journal.run.questions.flatMap(({ id, question }): Reply[] =>
+      const unaskable = this.#journal.run.questions.flatMap(({ id, question }): Reply[] =>
         caller.takes(question.mode) ? [] : [{ question: id, action: 'unaskable' }],
       )
+      const answers = [...this.#expired(), ...unaskable]
       if (answers.length === 0) return
       this.#advance({ type: 'answered', at: this.#now(), answers })
     }
@@ -229,8 +244,9 @@ export class RunExecution<Context> {
     const waits = run.status === 'suspended'
     const isHere = !waits || this.#callers.latest?.ask !== undefined || this.#attempts.goOnAfter(commands)
     const now = this.#now()
+    const ends = run.questions.map((question) => closesAt(question, this.#patienceMs))
     return {
-      ...(waits && { openUntil: now + (isHere ? settings.askMs : settings.questionMs) }),
+      ...(waits && { openUntil: ends.length > 0 ? Math.min(...ends) : now + settings.askMs }),
       ...(isHere && { lease: { holder, until: now + settings.leaseMs } }),
     }
   }

@@ -64,7 +64,7 @@ export interface RunCaller<Context> {
   readonly takes: (mode: 'form' | 'url') => boolean
   /**
    * Puts a question to the user and waits for the result: `{action, content}`, or what the question of a backend asks for.
-   * Rejects when the caller is gone. Absent: the turn ends with the questions, and the caller comes back with answers.
+   * Rejects with `RefusedQuestion`, or, when the caller is gone, with anything else. Absent: the turn ends with the questions, and the caller comes back with answers.
    */
   readonly ask?: (question: AskedQuestion, signal: Cancellation) => Promise<JsonObject>
   /** `done` grows, to `total` at last. */
@@ -119,10 +119,18 @@ export class StepError extends Error {
 
 /** A question as callers see it. `backend`: one that a backend asks inside of a step. Ids are unique within the run. */
 export type AskedQuestion = { readonly id: string; readonly step: string } & (
-  | { readonly mode: 'form'; readonly message: string; readonly schema: JsonObject }
-  | { readonly mode: 'url'; readonly message: string; readonly url: string }
+  | ({ readonly mode: 'form'; readonly message: string; readonly schema: JsonObject } & Patience)
+  | ({ readonly mode: 'url'; readonly message: string; readonly url: string } & Patience)
   | { readonly mode: 'backend'; readonly question: JsonObject }
 )
+
+interface Patience {
+  /** How long the user may take, if the author says so. */
+  readonly waitMs?: number
+}
+
+/** A client answers a question of a run with an error: it is there, and cannot be asked. */
+export class RefusedQuestion extends Error {}
 
 export type Turn =
   | { readonly kind: 'finished'; readonly runId: string; readonly outcome: Outcome; readonly reports: StepReport[] }

@@ -66,7 +66,7 @@ function errorOf(parts: JsonValue | undefined): string {
 }
 
 /** About as many as its JSON has. Counts no further than to `most`. */
-function bytesOf(value: JsonValue | undefined, most: number): number {
+export function bytesOf(value: JsonValue | undefined, most = Infinity): number {
   let bytes = 0
   const open: (JsonValue | undefined)[] = [value]
   while (open.length > 0 && bytes <= most) {

@@ -1,15 +1,26 @@
 import { hasEnded } from '../advance/body.ts'
-import { type RunState, type StepReport, stepReports } from '../run-state.ts'
+import type { Reply } from '../advance/event.ts'
+import { type OpenQuestion, type RunState, type StepReport, stepReports } from '../run-state.ts'
 import type { RunBody, StoredRun } from '../store/run-store.ts'
 import type { AskedQuestion, RunView } from './ports.ts'
 import { isDue, standingOf } from './standing.ts'
 
 /** Those that its user has been asked. */
 export function askedQuestions({ questions }: RunState): AskedQuestion[] {
-  return questions.flatMap(({ id, step, question, askedAt }) =>
-    askedAt === undefined ? [] : [{ id, step, ...question }],
+  return questions.flatMap(({ id, step, question, askedAt, waitMs }) =>
+    askedAt === undefined ? [] : [{ id, step, ...question, ...(waitMs !== undefined && { waitMs }) }],
   )
 }
+
+/** Until when the user may answer it, once asked. `patienceMs`: how long, when its author does not say so. */
+export const closesAt = ({ askedAt = Infinity, waitMs }: OpenQuestion, patienceMs: number): number =>
+  askedAt + (waitMs ?? patienceMs)
+
+/** Replies to those that nobody has answered in time. */
+export const expiredQuestions = ({ questions }: RunState, patienceMs: number, now: number): Reply[] =>
+  questions.flatMap((question) =>
+    closesAt(question, patienceMs) <= now ? [{ question: question.id, action: 'expired' }] : [],
+  )
 
 /** `ids`: of the steps, by place. */
 export const reportsOf = (ids: readonly string[], run: RunState): StepReport[] =>

@@ -10,6 +10,8 @@ export interface Settings {
   /** Runs in the store that have not ended. */
   readonly maxOpen: number
   readonly maxOpenPerOwner: number
+  /** Of the results, outputs and contents, that one run keeps: bytes, about, of their JSON. */
+  readonly resultBytes: number
   /** Without a sign of life for this long, a process is dead. */
   readonly leaseMs: number
   /** How long a caller whose process has died may take to come back. */
@@ -32,6 +34,7 @@ export const DEFAULT_SETTINGS: Settings = {
   maxRunningPerOwner: 100,
   maxOpen: 10_000,
   maxOpenPerOwner: 1_000,
+  resultBytes: 64 * 2 ** 20,
   leaseMs: 30_000,
   graceMs: 5 * MINUTE,
   upkeepMs: MINUTE,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { isDue, isUnanswered, standingOf } from './standing.ts'
+import { isDue, standingOf } from './standing.ts'
 
 const NOW = 1_000
 const lease = (until: number) => ({ lease: { holder: 'x', until } })
@@ -16,9 +16,4 @@ test.each([
 ] as const)('a run is %s', (_, run, standing) => {
   expect(standingOf(run, NOW)).toBe(standing)
   expect(isDue(standing)).toBe(standing === 'abandoned' || standing === 'expired')
-})
-
-test('an abandoned run may be unanswered besides', () => {
-  expect(isUnanswered({ ...lease(NOW - 1), openUntil: NOW }, NOW)).toBe(true)
-  expect(isUnanswered(lease(NOW - 1), NOW)).toBe(false)
 })

@@ -13,11 +13,8 @@ type Marks = Pick<StoredRun, 'endedAt' | 'lease' | 'openUntil'>
 export function standingOf(run: Marks, now: number): Standing {
   if (run.endedAt !== undefined) return 'over'
   if (run.lease) return run.lease.until >= now ? 'performed' : 'abandoned'
-  return isUnanswered(run, now) ? 'expired' : 'waiting'
+  return run.openUntil !== undefined && run.openUntil <= now ? 'expired' : 'waiting'
 }
-
-/** Whether its user has had as long as there was. One that is abandoned may be unanswered besides. */
-export const isUnanswered = ({ openUntil }: Marks, now: number): boolean => openUntil !== undefined && openUntil <= now
 
 /** Nobody goes on with it, and somebody could. */
 export const isDue = (standing: Standing): boolean => standing === 'abandoned' || standing === 'expired'

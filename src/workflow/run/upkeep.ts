@@ -19,7 +19,9 @@ export async function upkeep(store: RunStore, settings: Settings, now: number, e
   for (const run of dead) {
     if (!isPatient(run)) await interrupt(store, run, now, end, { message: 'Its caller is gone', kind: 'ended' })
   }
-  const open = await store.list({ status: ['suspended'], openBefore: now - graceMs, limit: AT_ONCE })
+  // Who was to answer soon may still come for what came of it.
+  const before = now - questionMs
+  const open = await store.list({ status: ['suspended'], openBefore: now - graceMs, before, limit: AT_ONCE })
   for (const run of open) {
     if (run.lease) continue
     await interrupt(store, run, now, end, { message: 'Nobody answered in time', kind: 'unanswered' })

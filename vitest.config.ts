@@ -6,8 +6,8 @@ const retry = process.env['CI'] ? 1 : 0
 
 export default defineConfig({
   test: {
-    // Most tests wait more than they work; by default a machine with two cores would run one file at a time.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Most tests wait more than they work: two cores carry three files at a time.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'] } },
       { test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 60_000, retry } },

@@ -16,6 +16,8 @@ import { ECHO_TOOL } from '../support/script.ts'
 /** The direct dependencies. */
 const NAMED = [
   '@cedar-policy/cedar-wasm',
+  '@handlebars/parser',
+  'ajv',
   'jose',
   'cross-spawn',
   'jsonc-parser',
@@ -24,8 +26,11 @@ const NAMED = [
   'yaml',
   'zod',
 ]
-/** What they pull in: all of it belongs to cross-spawn. */
-const PULLED_IN = ['isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
+/** What cross-spawn pulls in, and ajv. */
+const PULLED_IN = [
+  ...['isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which'],
+  ...['fast-deep-equal', 'fast-uri', 'json-schema-traverse', 'require-from-string'],
+]
 
 const STDIO_BACKEND = fileURLToPath(new URL('../support/stdio-backend.ts', import.meta.url))
 

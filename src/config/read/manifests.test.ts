@@ -569,3 +569,18 @@ metadata: {name: g}
   expect(config?.aggregation).toMatchObject({ strategy: 'priority', priorityOrder: ['b', 'a'] })
   expect(faults.map(({ message }) => message)).toContain('"c" is not a member of the group and is left out')
 })
+
+test('a server may name its group inside of its config, as some releases had it', async () => {
+  const text = `apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: VirtualMCPServer
+metadata: {name: v}
+spec: {config: {groupRef: g}}
+---
+apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: MCPGroup
+metadata: {name: g}
+`
+  const { config, faults } = await loadConfig(['-'], { stdin: text, env: {} })
+  expect(faults.filter(({ severity }) => severity === 'error')).toEqual([])
+  expect(config).toMatchObject({ name: 'v', groupRef: 'g' })
+})

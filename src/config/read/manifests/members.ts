@@ -196,4 +196,6 @@ function putUrl(backend: LocatedMap, url: Located, transport: string | undefined
 }
 
 /** The group that an object says it belongs to. */
-export const groupOf = (object: ManifestObject) => refName(get(object.spec, 'groupRef'))
+export const groupOf = ({ spec }: ManifestObject) =>
+  // Servers of some releases had it inside of `config`.
+  refName(get(spec, 'groupRef')) ?? refName(get(get(spec, 'config'), 'groupRef'))

@@ -316,7 +316,7 @@ describe.concurrent('HTTP backends that fail beside a good one', () => {
   })
 
   test('slow start: its tools arrive with a notification', async () => {
-    await withBackends([{}, { slowStartMs: 3_000 }], async (good, bad) => {
+    await withBackends([{}, { slowStartMs: 5_000 }], async (good, bad) => {
       const config = { backends: [http('good', good.url), http('bad', bad.url)] }
       await withGateway(config, 'legacy', async ({ gateway, client }) => {
         const first = await client.request('tools/list')
